@@ -1,0 +1,184 @@
+package ipc
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"sync"
+)
+
+// call is a request of this side on its way: queued (id 0), written, finished.
+type call struct {
+	id        int64
+	answer    string // the type its answer must have
+	finished  chan struct{}
+	data      json.RawMessage
+	err       error
+	abandoned bool // its caller has returned; the peer still owes the answer
+	watch     watch
+}
+
+// Watch lets a caller of Call follow its request further than the call's result. Both functions may be nil; they must not
+// block. They are called one after the other, Written never after Settled.
+type Watch struct {
+	// Written is called with the id the request got, before any of its bytes leave. A request that is never written has
+	// no such moment.
+	Written func(id int64)
+	// Settled is called exactly once, when nothing is owed any more: by the answer, even one that came too late for the
+	// caller, by the request's withdrawal, or by the connection's end.
+	Settled func()
+}
+
+// watch keeps the promises of a Watch, whose functions are called outside the connection's lock and so by goroutines that
+// may overtake each other.
+type watch struct {
+	Watch
+	mu      sync.Mutex
+	settled bool
+}
+
+func (w *watch) written(id int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.Written != nil && !w.settled {
+		w.Written(id)
+	}
+}
+
+func (w *watch) settle() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.settled = true
+	if w.Settled != nil {
+		w.Settled()
+	}
+}
+
+// finish ends a call once: its caller wakes, or has long gone.
+func (s *state) finish(c *call, data json.RawMessage, err error) {
+	c.data, c.err = data, err
+	close(c.finished)
+	s.later(c.watch.settle)
+}
+
+// Call sends req as a request and waits for its answer. The error is always an *Error:
+// the peer's own, or one of this side with its outcome set.
+//
+// A ctx that ends withdraws a request not yet written (not_delivered); a written one is cancelled, if the extension is on,
+// and Call returns at once (unknown). The peer still owes the answer then; watch, which may be nil, tells when it came.
+func (c *Conn) Call(ctx context.Context, req *Envelope, watch *Watch) (json.RawMessage, error) {
+	call := &call{answer: answerType(req), finished: make(chan struct{})}
+	if watch != nil {
+		call.watch.Watch = *watch
+	}
+	body, err := encodeRequest(req)
+	if err == nil {
+		urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
+		err = c.send(ctx, &outgoing{body: body, call: call}, urgent)
+	}
+	if err != nil {
+		call.watch.settle()
+		return nil, err
+	}
+	select {
+	case <-call.finished:
+	case <-ctx.Done():
+		if err := c.abandon(ctx, call); err != nil {
+			return nil, err
+		}
+	}
+	return call.data, call.err
+}
+
+// Notify sends a notification; it waits for room in the queue, not for the peer to read it.
+func (c *Conn) Notify(ctx context.Context, e *Envelope) error {
+	body, err := encodeRequest(e)
+	if err != nil {
+		return err
+	}
+	return c.send(ctx, &outgoing{body: body}, false)
+}
+
+func encodeRequest(e *Envelope) ([]byte, error) {
+	body, err := encodeEnvelope(e)
+	if err != nil {
+		bad := Errorf(CodeInvalidInput, "the %s cannot be encoded: %v", e.Type, err)
+		bad.Outcome = NotDelivered
+		return nil, bad
+	}
+	return body, nil
+}
+
+// abandon ends a call for its caller; nil means that the answer was faster.
+func (c *Conn) abandon(ctx context.Context, call *call) error {
+	var err *Error
+	c.update(func(s *state) {
+		select {
+		case <-call.finished:
+			return
+		default:
+		}
+		if call.id == 0 {
+			err = endOfCall(ctx, false)
+			s.urgent.remove(call)
+			s.work.remove(call)
+			s.admit()
+			s.finish(call, nil, err)
+			return
+		}
+		err = endOfCall(ctx, true)
+		call.abandoned = true
+		if s.cancels && !s.deaf {
+			body, _ := encodeEnvelope(&Envelope{Type: TypeCancel}) // nothing in it can fail
+			s.urgent.push(&outgoing{body: body, id: call.id})
+		}
+	})
+	if err == nil {
+		return nil
+	}
+	return err
+}
+
+// answered hands an answer to the call that waits for it, together with what it means.
+func (c *Conn) answered(e *Envelope, data json.RawMessage, err error) {
+	c.update(func(s *state) {
+		call := s.calls[e.ID]
+		if call == nil {
+			s.stats.Late++
+			return
+		}
+		delete(s.calls, e.ID)
+		if call.abandoned {
+			s.stats.Late++
+		}
+		if e.Type != call.answer {
+			data, err = nil, Errorf(CodeProtocolError, "a %s came where a %s was due", e.Type, call.answer)
+		}
+		s.finish(call, data, err)
+	})
+}
+
+// result is what an answer means for the call.
+func result(e *Envelope) (json.RawMessage, error) {
+	switch {
+	case e.Status == StatusError:
+		err := e.Error
+		if err == nil {
+			err = Errorf(CodeHandlerError, "the peer answered with an error and did not say which")
+		}
+		if e.Type == TypeResponse { // a module cannot decide what its error means for the call
+			err.Outcome, err.Origin = Done, FromModule
+		}
+		return nil, err
+	case e.Status != StatusSuccess:
+		return nil, Errorf(CodeProtocolError, "an answer has status %q, which is neither success nor error", e.Status)
+	}
+	data := bytes.TrimSpace(e.Data)
+	if len(data) == 0 || bytes.Equal(data, []byte("null")) {
+		return json.RawMessage("{}"), nil
+	}
+	if data[0] != '{' {
+		return nil, Errorf(CodeProtocolError, "the data of an answer is not a JSON object")
+	}
+	return data, nil
+}

@@ -1,0 +1,121 @@
+package ipc
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// Frame limits.
+const (
+	// DefaultMaxFrame is the largest frame accepted unless configured, in bytes without the length prefix.
+	DefaultMaxFrame = 16 << 20
+
+	headerSize = 4       // u32 little-endian length
+	rawBit     = 1 << 31 // marks an attachment, extension "raw", which is not spoken here yet
+	headSize   = 4 << 10 // how much of an oversize frame is looked at to find whom to answer
+	firstAlloc = 64 << 10
+)
+
+func putLength(dst []byte, n int) { binary.LittleEndian.PutUint32(dst, uint32(n)) }
+
+// oversizeError reports a frame over the limit that was skipped. Envelope holds what its head told: type and id, if found.
+type oversizeError struct {
+	size int
+	head Envelope
+}
+
+func (e *oversizeError) Error() string { return "frame over the limit" }
+
+// frameReader cuts a byte stream into frames. The buffer of a frame is valid until the next call.
+type frameReader struct {
+	r   io.Reader
+	buf []byte
+}
+
+// next returns the next frame's JSON. It returns io.EOF at a clean end, io.ErrUnexpectedEOF inside a frame, an
+// *oversizeError for a frame over limit, which has then been skipped, and a *ProtocolError for anything else. The limit
+// is asked for when a frame begins: init may have changed it since this side began to wait.
+//
+// A peer that announces much and sends little costs little: the buffer grows with what has arrived.
+func (f *frameReader) next(limit func() int) ([]byte, error) {
+	var header [headerSize]byte
+	if _, err := io.ReadFull(f.r, header[:]); err != nil {
+		return nil, err
+	}
+	n := binary.LittleEndian.Uint32(header[:])
+	switch {
+	case n == 0:
+		return nil, protocolError(header[:], "a frame is empty")
+	case n&rawBit != 0:
+		return nil, protocolError(header[:], "a frame has an attachment, but the extension was not negotiated")
+	case int64(n) > int64(limit()):
+		return nil, f.skip(int(n))
+	}
+	return f.read(int(n))
+}
+
+func (f *frameReader) read(n int) ([]byte, error) {
+	if cap(f.buf) > firstAlloc && n <= firstAlloc {
+		f.buf = nil // one large frame must not be paid for until the connection ends
+	}
+	f.buf = f.buf[:0]
+	for len(f.buf) < n {
+		step := min(n-len(f.buf), max(firstAlloc, len(f.buf)))
+		start := len(f.buf)
+		if cap(f.buf) < start+step {
+			f.buf = append(f.buf, make([]byte, step)...)
+		}
+		f.buf = f.buf[:start+step]
+		if _, err := io.ReadFull(f.r, f.buf[start:]); err != nil {
+			return nil, unexpected(err)
+		}
+	}
+	return f.buf, nil
+}
+
+// skip discards a frame of n bytes but for its head, which it searches for type and id.
+func (f *frameReader) skip(n int) error {
+	head := make([]byte, min(n, headSize))
+	if _, err := io.ReadFull(f.r, head); err != nil {
+		return unexpected(err)
+	}
+	if _, err := io.CopyN(io.Discard, f.r, int64(n-len(head))); err != nil {
+		return unexpected(err)
+	}
+	return &oversizeError{size: n, head: peek(head)}
+}
+
+// peek finds type and id among the top-level members of a JSON object that may be cut off.
+func peek(head []byte) (e Envelope) {
+	dec := json.NewDecoder(bytes.NewReader(head))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return e
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return e
+		}
+		var value json.RawMessage
+		if dec.Decode(&value) != nil {
+			return e
+		}
+		switch key {
+		case "type":
+			_ = json.Unmarshal(value, &e.Type)
+		case "id":
+			_ = json.Unmarshal(value, &e.ID)
+		}
+	}
+	return e
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,101 @@
+package ipc
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// What a host asks of a module, in the order of a module's life. A supervisor and a test harness use the same calls.
+
+// Init opens the conversation: it must be the first request. It enables what the module accepted of the offered extensions
+// and checks the version it chose; an error is a failed start.
+func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
+	data, err := c.Call(ctx, &Envelope{
+		Type: TypeInit, Protocol: p.Protocol, ModuleID: p.ModuleID, Config: p.Config, Extensions: p.Extensions, MaxFrame: p.MaxFrame,
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	var r InitResult
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, Errorf(CodeProtocolError, "the answer to init cannot be decoded: %v", err)
+	}
+	if r.Protocol == 0 {
+		r.Protocol = 1
+	}
+	if r.Protocol < 1 || r.Protocol > p.Protocol {
+		return nil, Errorf(CodeUnsupportedProtocol, "the module chose protocol %d, the host speaks 1 to %d", r.Protocol, p.Protocol)
+	}
+	r.Extensions = intersect(r.Extensions, p.Extensions)
+	c.Enable(r.Extensions, p.MaxFrame)
+	return &r, nil
+}
+
+// Handle sends a message to the module and returns the answer's data, an object. What is left until ctx's deadline goes along
+// as the message's TTL. watch is as in Call.
+func (c *Conn) Handle(ctx context.Context, m Message, mc Context, watch *Watch) (json.RawMessage, error) {
+	m.TTLMS = timeLeft(ctx)
+	return c.Call(ctx, &Envelope{Type: TypeHandle, Message: &m, Context: &mc}, watch)
+}
+
+// Health asks the module how it is.
+func (c *Conn) Health(ctx context.Context) (*Health, error) {
+	data, err := c.Call(ctx, &Envelope{Type: TypeHealthCheck}, nil)
+	if err != nil {
+		return nil, err
+	}
+	h := new(Health)
+	if err := json.Unmarshal(data, h); err != nil {
+		return nil, Errorf(CodeProtocolError, "the health answer cannot be decoded: %v", err)
+	}
+	return h, nil
+}
+
+// Shutdown asks the module to finish within grace; it answers last and exits.
+func (c *Conn) Shutdown(ctx context.Context, grace time.Duration) error {
+	_, err := c.Call(ctx, &Envelope{Type: TypeShutdown, GraceMS: milliseconds(grace)}, nil)
+	return err
+}
+
+// The service by which modules call each other; its params have the shape of a Message.
+const (
+	ServiceMessageBus = "message_bus"
+	MethodCall        = "call"
+)
+
+// ServiceRequest is what a module asks of its host.
+type ServiceRequest struct {
+	Service string          // "message_bus"
+	Method  string          // "call"
+	Params  json.RawMessage // an object
+	Parent  int64           // id of the open handle the request belongs to; 0: none
+	TraceID string
+	TTL     time.Duration // what the host is told; default: what is left until ctx's deadline
+}
+
+// Service sends a module's request to its host and returns the answer's data.
+func (c *Conn) Service(ctx context.Context, r ServiceRequest) (json.RawMessage, error) {
+	e := &Envelope{Type: TypeServiceRequest, Service: r.Service, Method: r.Method, Params: r.Params, Parent: r.Parent, TTLMS: timeLeft(ctx)}
+	if r.TTL > 0 {
+		e.TTLMS = milliseconds(r.TTL)
+	}
+	if r.TraceID != "" {
+		e.Context = &Context{TraceID: r.TraceID}
+	}
+	return c.Call(ctx, e, nil)
+}
+
+// timeLeft is the time until ctx's deadline in ms, 0 if it has none; a deadline already passed leaves the smallest time.
+func timeLeft(ctx context.Context) int64 {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return max(milliseconds(time.Until(deadline)), 1)
+}
+
+func intersect(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(x string) bool { return !slices.Contains(b, x) })
+}

@@ -1,0 +1,183 @@
+package ipc
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"time"
+)
+
+// Message is what a caller sends to a topic.
+type Message struct {
+	Topic    string   `json:"topic"`
+	Payload  Payload  `json:"payload,omitempty"`
+	Priority Priority `json:"priority"`
+	TTLMS    int64    `json:"ttl_ms,omitempty"` // time left when the frame was written, in ms; 0: the topic's default
+}
+
+// Context tells a handler about the call it serves.
+type Context struct {
+	TraceID      string `json:"trace_id,omitempty"`      // W3C trace id (32 hex digits) unless the caller gave its own
+	SourceModule string `json:"source_module,omitempty"` // name:version of the caller, or "host"
+	Timestamp    int64  `json:"timestamp,omitempty"`     // when the call was accepted, Unix seconds
+	CallID       string `json:"call_id,omitempty"`       // unique per call, the same on a retry
+	Attempt      int    `json:"attempt,omitempty"`       // from 1
+}
+
+// Payload is bytes in their wire form, base64 text: what is only forwarded is never decoded.
+type Payload string
+
+// EncodePayload returns b in its wire form.
+func EncodePayload(b []byte) Payload { return Payload(base64.StdEncoding.EncodeToString(b)) }
+
+// Decode returns the bytes. Text that is not standard base64 is an INVALID_INPUT error.
+func (p Payload) Decode() ([]byte, error) {
+	b, err := base64.StdEncoding.DecodeString(string(p))
+	if err != nil {
+		return nil, Errorf(CodeInvalidInput, "payload is not base64: %v", err)
+	}
+	return b, nil
+}
+
+// Priority orders waiting calls, higher first. The zero value is Normal.
+type Priority int8
+
+// The four priorities. On the wire they are 0, 1, 2 and 3.
+const (
+	Low    Priority = -1
+	Normal Priority = 0
+	High   Priority = 1
+	Urgent Priority = 2
+)
+
+// MarshalJSON writes the wire's number, one above the Go value.
+func (p Priority) MarshalJSON() ([]byte, error) { return json.Marshal(int(p.clamp()) + 1) }
+
+// UnmarshalJSON reads the wire's number; one out of range counts as the nearest.
+func (p *Priority) UnmarshalJSON(b []byte) error {
+	n := int64(Normal) + 1 // null is as good as absent
+	if err := json.Unmarshal(b, &n); err != nil {
+		return err
+	}
+	*p = Priority(min(max(n, 0), 3) - 1)
+	return nil
+}
+
+func (p Priority) clamp() Priority { return min(max(p, Low), Urgent) }
+
+// InitParams is what the host tells a module in init.
+type InitParams struct {
+	Protocol   int             // the highest version the host speaks
+	ModuleID   string          // name:version/instance-001
+	Config     json.RawMessage // the effective configuration, an object
+	Extensions []string        // what the host can do beyond the base protocol
+	MaxFrame   int             // in bytes, both directions
+}
+
+// InitResult is a module's answer to init. The zero value is the simplest module: protocol 1, no extensions, serial.
+type InitResult struct {
+	Protocol       int      `json:"protocol,omitempty"`        // the version used from here on; 0: 1
+	SDK            string   `json:"sdk,omitempty"`             // name/version of the SDK, for people
+	Extensions     []string `json:"extensions,omitempty"`      // a subset of those offered
+	MaxConcurrency int      `json:"max_concurrency,omitempty"` // handles at once; 0: one, and the module is serial
+}
+
+// Health is a module's answer to health_check. Ready false takes the instance out of routing and restarts nothing;
+// Healthy false counts towards a restart.
+type Health struct {
+	Healthy bool
+	Ready   bool
+	Reason  string
+	Extra   map[string]any // any further keys the module reports
+}
+
+// MarshalJSON writes Extra's keys beside the three known ones.
+func (h Health) MarshalJSON() ([]byte, error) {
+	all := make(map[string]any, len(h.Extra)+3)
+	for k, v := range h.Extra {
+		all[k] = v
+	}
+	all["healthy"], all["ready"] = h.Healthy, h.Ready
+	if h.Reason != "" {
+		all["reason"] = h.Reason
+	}
+	return json.Marshal(all)
+}
+
+// UnmarshalJSON reads a health answer; absent members mean healthy and ready.
+func (h *Health) UnmarshalJSON(b []byte) error {
+	known := struct {
+		Healthy *bool  `json:"healthy"`
+		Ready   *bool  `json:"ready"`
+		Reason  string `json:"reason"`
+	}{}
+	if err := json.Unmarshal(b, &known); err != nil {
+		return err
+	}
+	var all map[string]any
+	if err := json.Unmarshal(b, &all); err != nil {
+		return err
+	}
+	for _, k := range []string{"healthy", "ready", "reason"} {
+		delete(all, k)
+	}
+	*h = Health{known.Healthy == nil || *known.Healthy, known.Ready == nil || *known.Ready, known.Reason, all}
+	return nil
+}
+
+// DataPayload returns the bytes that an answer's data carries under "payload", and false if data has another shape: other
+// members beside it, or none.
+func DataPayload(data json.RawMessage) ([]byte, bool) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(data, &members) != nil || len(members) != 1 {
+		return nil, false
+	}
+	var p Payload
+	if raw, ok := members["payload"]; !ok || json.Unmarshal(raw, &p) != nil {
+		return nil, false
+	}
+	b, err := p.Decode()
+	return b, err == nil
+}
+
+// PayloadData is the inverse of DataPayload: an answer's data that carries b.
+func PayloadData(b []byte) json.RawMessage {
+	return json.RawMessage(`{"payload":"` + EncodePayload(b) + `"}`)
+}
+
+// JSONData returns v as an answer's data: a JSON object travels as the data itself, any other value as a payload.
+func JSONData(v any) (json.RawMessage, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > 0 && b[0] == '{' {
+		return b, nil
+	}
+	return PayloadData(b), nil
+}
+
+// DecodeData is the inverse of JSONData: it decodes the JSON that an answer carries into v.
+func DecodeData(data json.RawMessage, v any) error {
+	if b, ok := DataPayload(data); ok {
+		data = b
+	}
+	if len(data) == 0 {
+		return errors.New("the answer carries no JSON")
+	}
+	return json.Unmarshal(data, v)
+}
+
+// milliseconds rounds up, so that a short time left never becomes "no limit".
+func milliseconds(d time.Duration) int64 {
+	if d <= 0 {
+		return 0
+	}
+	return int64((d-1)/time.Millisecond) + 1
+}
+
+// duration is the inverse of milliseconds; a number too large for a Duration becomes the largest there is.
+func duration(ms int64) time.Duration {
+	const longest = int64(1<<63-1) / int64(time.Millisecond)
+	return time.Duration(min(max(ms, 0), longest)) * time.Millisecond
+}
