@@ -1,0 +1,127 @@
+package process
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+)
+
+// ErrClosed is what Start returns once the Spawner is closed.
+var ErrClosed = errors.New("process: the spawner is closed")
+
+// Spec says what to start. The child reads its standard input from /dev/null and inherits no other file than the two named here.
+type Spec struct {
+	Path   string   // the program: absolute, or relative to Dir; $PATH is not searched
+	Args   []string // its arguments, without the program's name in front
+	Env    []string // its whole environment as KEY=value; nil is an empty one
+	Dir    string   // its working directory; empty is the caller's
+	Stdout *os.File // nil is /dev/null; stays open in the caller, who owns it
+	Stderr *os.File // likewise
+}
+
+// Spawner starts processes from one operating system thread that lives as long as the Spawner does, because Linux sends the
+// parent-death signal when the thread that forked ends, not when its process does. A goroutine's thread may end at any time.
+type Spawner struct {
+	forks   chan fork
+	closing chan struct{}
+	closed  chan struct{}
+	once    sync.Once
+}
+
+// A fork is one order to the Spawner's thread. Its result is buffered, so the thread never waits for who ordered.
+type fork struct {
+	path   string
+	argv   []string
+	attr   *syscall.ProcAttr
+	result chan forked
+}
+
+type forked struct {
+	pid int
+	err error
+}
+
+// NewSpawner starts the thread. Close ends it.
+func NewSpawner() *Spawner {
+	s := &Spawner{forks: make(chan fork), closing: make(chan struct{}), closed: make(chan struct{})}
+	go s.run()
+	return s
+}
+
+// Close ends the thread and waits for its goroutine. Reap all processes first: on Linux, those alive get SIGKILL as the thread
+// ends. Starts in progress are finished, later ones refused with ErrClosed. Closing twice is harmless.
+func (s *Spawner) Close() {
+	s.once.Do(func() { close(s.closing) })
+	<-s.closed
+}
+
+// Start starts a process as the leader of a new process group. The caller owns the process and must Reap it in the end. Starts
+// are made one after the other. The error is a *StartError or ErrClosed, and then there is no process.
+func (s *Spawner) Start(spec Spec) (*Process, error) {
+	h, err := newHandle()
+	if err != nil {
+		return nil, newStartError(spec, err)
+	}
+	pid, err := s.fork(spec, h)
+	if err != nil {
+		h.release()
+		if errors.Is(err, ErrClosed) {
+			return nil, err
+		}
+		return nil, newStartError(spec, err)
+	}
+	h.attach()
+	p := &Process{pid: pid, startTime: startTime(pid), handle: h, exited: make(chan struct{})}
+	go p.watch()
+	return p, nil
+}
+
+// fork has the thread fork and execute. Opening and closing of files is done here, off the thread.
+func (s *Spawner) fork(spec Spec, h *handle) (pid int, err error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer null.Close()
+	files := []*os.File{null, spec.Stdout, spec.Stderr}
+	fds := make([]uintptr, len(files))
+	for i, f := range files {
+		if f == nil {
+			f = null
+		}
+		fds[i] = f.Fd() // makes a pipe of ours blocking, which is what a child expects of its output
+	}
+	defer runtime.KeepAlive(files)
+
+	order := fork{
+		path:   spec.Path,
+		argv:   append([]string{spec.Path}, spec.Args...),
+		attr:   &syscall.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: fds, Sys: h.sysProcAttr()},
+		result: make(chan forked, 1),
+	}
+	select {
+	case s.forks <- order:
+		result := <-order.result
+		return result.pid, result.err
+	case <-s.closing:
+		return 0, ErrClosed
+	}
+}
+
+// run is the thread. A goroutine that returns while it is locked to its thread takes the thread with it; so it is not unlocked.
+func (s *Spawner) run() {
+	defer close(s.closed)
+	runtime.LockOSThread()
+	for {
+		select {
+		case o := <-s.forks:
+			// ForkExec closes all other files in the child, and has reaped the child if it reports an error.
+			pid, err := syscall.ForkExec(o.path, o.argv, o.attr)
+			o.result <- forked{pid, err}
+		case <-s.closing:
+			return
+		}
+	}
+}
