@@ -1,0 +1,90 @@
+package manifest_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ixtrun/ixt/manifest"
+	"github.com/stretchr/testify/require"
+)
+
+// write makes a file below dir, and the directories to it.
+func write(t *testing.T, dir, name, text string, mode fs.FileMode) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte(text), mode))
+	return path
+}
+
+// The manifest of the first SDK's guide, as it stood there.
+func TestFirstManifest(t *testing.T) {
+	m, err := manifest.Load("testdata/first/manifest.toml")
+	require.NoError(t, err)
+	out, err := manifest.Resolve(m, nil)
+	require.NoError(t, err)
+	require.Equal(t, "my-module:1.0.0", out.ID())
+	require.Equal(t, []string{"my.service.process", "my.service.query"}, out.Provides.Services)
+	require.Equal(t, map[string]any{"database_url": "sqlite:///data.db"}, out.Config)
+	require.Equal(t, []string{"My IXT module", "Your Name", "MIT"}, []string{out.Description, out.Author, out.License})
+}
+
+func TestFilesThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "none.toml")
+	_, err := manifest.Load(missing)
+	require.EqualError(t, err, missing+": does not exist; check the path")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, err = manifest.LoadOperator(dir)
+	require.EqualError(t, err, dir+": is a directory; name the file in it")
+	_, err = manifest.LoadOperator(os.DevNull)
+	require.EqualError(t, err, os.DevNull+": is not a regular file; name a file")
+	large := write(t, dir, "large.toml", strings.Repeat("#\n", 1<<19)+"#", 0o644)
+	_, err = manifest.Load(large)
+	require.EqualError(t, err, large+": is larger than 1MiB; keep data in files of its own")
+}
+
+func TestLoadOperator(t *testing.T) {
+	dir := t.TempDir()
+	op, err := manifest.LoadOperator(write(t, dir, "supervisor.toml", "modules = [\".\"]", 0o644))
+	require.NoError(t, err)
+	require.Equal(t, []string{dir}, op.Modules)
+}
+
+func TestFind(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{
+		"one/manifest.toml", "one/inner/manifest.toml", "deep/er/two/manifest.toml",
+		".hidden/manifest.toml", "x/node_modules/y/manifest.toml", "x/testdata/manifest.toml", "x/.venv/manifest.toml", "other.txt",
+	} {
+		write(t, dir, name, "", 0o644)
+	}
+	elsewhere := t.TempDir()
+	write(t, elsewhere, "manifest.toml", "", 0o644)
+	require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, "linked")))
+	require.NoError(t, os.Symlink(dir, filepath.Join(dir, "x", "circle")))
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "dangling")))
+
+	in := func(names ...string) []string {
+		for i := range names {
+			names[i] = filepath.Join(dir, names[i])
+		}
+		return names
+	}
+	found, err := manifest.Find(dir)
+	require.NoError(t, err)
+	require.Equal(t, in("deep/er/two/manifest.toml", "linked/manifest.toml", "one/manifest.toml"), found)
+
+	found, err = manifest.Find(filepath.Join(dir, "one"), filepath.Join(dir, "one", "manifest.toml"), filepath.Join(dir, "deep"))
+	require.NoError(t, err)
+	require.Equal(t, in("deep/er/two/manifest.toml", "one/manifest.toml"), found)
+
+	_, err = manifest.Find(dir, filepath.Join(dir, "nowhere"))
+	var failed *manifest.FindError
+	require.ErrorAs(t, err, &failed)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.EqualError(t, err, "module directory "+failed.Dir+" does not exist; name a directory with modules in it, or a manifest")
+}
