@@ -1,0 +1,2 @@
+// Package module is what a module in Go is written with.
+package module

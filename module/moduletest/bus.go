@@ -1,0 +1,93 @@
+package moduletest
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"sync"
+
+	"github.com/ixtrun/ixt/ipc"
+	"github.com/ixtrun/ixt/module"
+)
+
+// Provide answers what the module calls through its Host under topic, in place of whoever did so before. Topics nobody
+// provides are answered NO_PROVIDER. An error that f returns reaches the module as if another module had answered it
+// (outcome done), unless it is a *module.Error with an outcome: that is passed on as the supervisor's own.
+//
+// f runs outside the test's goroutine, so it must not end the test (require); let it return an error.
+func (h *Harness) Provide(topic string, f module.HandlerFunc) {
+	h.bus.provide(map[string]module.HandlerFunc{topic: f})
+}
+
+// bus stands in for all other modules.
+type bus struct {
+	mu     sync.Mutex
+	topics map[string]module.HandlerFunc
+}
+
+func (b *bus) provide(topics map[string]module.HandlerFunc) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.topics == nil {
+		b.topics = make(map[string]module.HandlerFunc)
+	}
+	maps.Copy(b.topics, topics)
+}
+
+func (b *bus) find(topic string) module.HandlerFunc {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.topics[topic]
+}
+
+// serve answers the module's service requests as a supervisor does.
+func (b *bus) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+	if req.Type != ipc.TypeServiceRequest {
+		return nil, ipc.UnknownType(req)
+	}
+	if req.Service != ipc.ServiceMessageBus || req.Method != ipc.MethodCall {
+		return nil, supervisorError(ipc.CodeNoProvider, "the harness has no service %s.%s", req.Service, req.Method)
+	}
+	var m ipc.Message
+	if err := json.Unmarshal(req.Params, &m); err != nil {
+		return nil, supervisorError(ipc.CodeInvalidInput, "the params of the call cannot be decoded: %v", err)
+	}
+	payload, err := m.Payload.Decode()
+	if err != nil {
+		return nil, err
+	}
+	f := b.find(m.Topic)
+	if f == nil {
+		return nil, supervisorError(ipc.CodeNoProvider, "the test provides nothing under %q; see Harness.Provide", m.Topic)
+	}
+	msg := &module.Message{Topic: m.Topic, Payload: payload, Priority: m.Priority}
+	if req.Context != nil {
+		msg.Context = *req.Context
+	}
+	answer, err := f(ctx, msg)
+	if err != nil {
+		return nil, judged(err)
+	}
+	if answer == nil {
+		return nil, nil
+	}
+	return answer.Data, nil
+}
+
+// judged gives an error of a fake the outcome and origin that the module sees.
+func judged(err error) error {
+	e := *ipc.AsError(err, ipc.CodeHandlerError)
+	if e.Outcome == "" {
+		e.Outcome, e.Origin = ipc.Done, "fake:1.0.0/instance-001"
+	}
+	if e.Origin == "" {
+		e.Origin = ipc.Supervisor
+	}
+	return &e
+}
+
+func supervisorError(code, format string, args ...any) error {
+	e := ipc.Errorf(code, format, args...)
+	e.Outcome, e.Origin = ipc.NotDelivered, ipc.Supervisor
+	return e
+}

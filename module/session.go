@@ -1,0 +1,182 @@
+package module
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"github.com/ixtrun/ixt/ipc"
+)
+
+// phase of a session. It only grows.
+type phase int
+
+const (
+	fresh    phase = iota // nothing came yet
+	starting              // init came and is not answered
+	serving               // calls are welcome
+	ending                // calls are refused, open ones may finish
+)
+
+// session is one conversation with a host: it admits requests, runs the author's code for them and ends them in order.
+//
+//	ipc.Conn ── goroutine per request ──> serve ── admit ──> init, handle, health or shutdown ──> leave ──> the answer
+type session struct {
+	module Module
+	opts   Options
+	conn   *ipc.Conn
+
+	log      zerolog.Logger  // until init has been answered without the module's id
+	topics   *mux            // set with log when Init has succeeded, constant from there on
+	work     context.Context // ends when handlers must
+	stopWork context.CancelFunc
+
+	finishing sync.Once
+	over      chan struct{} // closed when nothing more is to be expected from the host
+
+	mu     sync.Mutex // guards what follows; never held while the author's code runs
+	phase  phase
+	born   bool             // Init succeeded: requests are welcome, Shutdown is owed
+	limit  int              // calls at once
+	open   map[int64]string // requests that the author's code works on: topic or type
+	calls  int              // those of them that are calls
+	failed error            // why the conversation failed; the first reason stands
+}
+
+func newSession(rw io.ReadWriteCloser, m Module, opts Options) *session {
+	s := &session{
+		module: m,
+		opts:   opts,
+		log:    newLogger(opts.Log),
+		over:   make(chan struct{}),
+		open:   make(map[int64]string),
+	}
+	s.work, s.stopWork = context.WithCancel(context.Background())
+	s.conn = ipc.NewConn(rw, &ipc.Options{
+		Handler:    s.serve,
+		MaxInbound: opts.MaxConcurrency + 1024, // Init may raise the limit, and what is over it must be refused here, not there
+		GoneCode:   ipc.CodeCancelled,
+	})
+	return s
+}
+
+// serve answers one request of the host.
+func (s *session) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+	if err := s.admit(req); err != nil {
+		return nil, err
+	}
+	defer s.leave(req)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.work, cancel)()
+	switch req.Type {
+	case ipc.TypeInit:
+		return s.start(ctx, req)
+	case ipc.TypeHandle:
+		return s.handle(ctx, req)
+	case ipc.TypeHealthCheck:
+		return s.health(ctx), nil
+	default: // admit let nothing else in
+		return nil, s.shutdown(req)
+	}
+}
+
+// admit lets a request in or says why not.
+func (s *session) admit(req *ipc.Envelope) *Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	isInit, isCall := req.Type == ipc.TypeInit, req.Type == ipc.TypeHandle
+	switch {
+	case s.phase == ending && (isInit || isCall):
+		return refuse(ipc.CodeUnavailable, "the module is being stopped")
+	case isInit && s.phase != fresh:
+		return refuse(ipc.CodeInvalidInput, "init came twice")
+	case isInit:
+		s.phase = starting
+	case !s.born:
+		err := refuse(ipc.CodeProtocolError, "a %s came before init was answered", req.Type)
+		s.fail(err)
+		return err
+	case req.Type == ipc.TypeShutdown:
+		return nil // not in open: it waits for those that are
+	case isCall && s.calls >= s.limit:
+		return refuse(ipc.CodeBusy, "%d calls are open, which is what the module takes at once", s.calls)
+	case isCall:
+		s.calls++
+	case req.Type != ipc.TypeHealthCheck:
+		return bare(ipc.UnknownType(req))
+	}
+	s.open[req.ID] = req.Type
+	if isCall && req.Message != nil {
+		s.open[req.ID] = req.Message.Topic
+	}
+	return nil
+}
+
+// leave forgets a request, before its answer goes out: the host may send the next one as soon as it has that.
+func (s *session) leave(req *ipc.Envelope) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if req.Type == ipc.TypeHandle {
+		s.calls--
+	}
+	delete(s.open, req.ID)
+}
+
+// fail ends the conversation once what is open has been answered. The caller holds mu.
+func (s *session) fail(err error) {
+	if s.failed == nil {
+		s.failed = err
+	}
+	s.end()
+}
+
+// end tells Serve that the host has nothing more to say. The caller holds mu.
+func (s *session) end() {
+	s.phase = ending
+	select {
+	case <-s.over:
+	default:
+		close(s.over)
+	}
+}
+
+func (s *session) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
+}
+
+// isOpen reports whether a handle is still being worked on.
+func (s *session) isOpen(id int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.open[id]
+	return ok
+}
+
+// stuck names what the author's code has not returned from, or is nil.
+func (s *session) stuck() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.open) == 0 {
+		return nil
+	}
+	names := make([]string, 0, len(s.open))
+	for _, name := range s.open {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return fmt.Errorf("still running when the time to stop was over: %s; a handler must return soon after its ctx ends",
+		strings.Join(names, ", "))
+}
+
+func refuse(code, format string, args ...any) *Error {
+	return bare(ipc.Errorf(code, format, args...))
+}
