@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,6 +78,7 @@ func TestCallWithAnEndedContextIsNotWritten(t *testing.T) {
 		_, err := call.wait()
 		requireError(t, err, ipc.CodeTTLExpired, ipc.NotDelivered)
 		require.EqualValues(t, 1, call.settled.Load())
+		requireError(t, c.Notify(expired, &ipc.Envelope{Type: "note"}), ipc.CodeTTLExpired, ipc.NotDelivered)
 
 		c.begin(t.Context(), &ipc.Envelope{Type: ipc.TypeHealthCheck})
 		p.expect(`{"id":1,"type":"health_check"}`)
@@ -225,6 +229,23 @@ func TestCancelFollowsItsRequest(t *testing.T) {
 	})
 }
 
+func TestCancelPassesQueuedWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := overPipe(t, nil)
+		c.Enable([]string{ipc.ExtCancel}, 0)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		written := c.stall(ctx)
+		synctest.Wait()
+		c.begin(t.Context(), handle(1))
+		_, err := written.wait()
+		requireError(t, err, ipc.CodeTimeout, ipc.Unknown)
+		p.receive()
+		p.expect(`{"id":1,"type":"cancel"}`)
+		require.EqualValues(t, 2, p.envelope().ID)
+	})
+}
+
 func TestCancelIsSentOnlyIfNegotiated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p := overPipe(t, nil)
@@ -315,21 +336,44 @@ func TestWrittenComesBeforeTheBytes(t *testing.T) {
 
 // Written and Settled run outside the connection's lock, in goroutines that may overtake each other when it closes.
 func TestWrittenIsNeverCalledAfterSettled(t *testing.T) {
-	for range 500 {
-		a, b := ipc.Pipe()
-		c := start(t, a, nil)
-		var id, settledWith int64 = 0, -1 // not atomic: the two functions are ordered
-		done := make(chan struct{})
-		go func() {
-			_, _ = c.Call(context.Background(), handle(1), &ipc.Watch{
-				Written: func(written int64) { id = written },
-				Settled: func() { settledWith = id; close(done) },
-			})
-		}()
-		go c.Close()
-		<-done
-		require.ErrorIs(t, c.end(), ipc.ErrClosed)
-		require.Equal(t, settledWith, id)
-		require.NoError(t, b.Close())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		for range 20 {
+			a, b := ipc.Pipe()
+			g := newGate(a)
+			g.writes = make(chan struct{})
+			c := start(t, g, nil)
+			require.NoError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note"}))
+			var overtaken atomic.Int64
+			var calls sync.WaitGroup
+			writing := make(chan struct{}, 4)
+			for range cap(writing) { // they are written together
+				calls.Go(func() {
+					var settled atomic.Bool
+					_, _ = c.Call(context.Background(), handle(1), &ipc.Watch{
+						Written: func(int64) {
+							if settled.Load() {
+								overtaken.Add(1)
+							}
+							writing <- struct{}{}
+							for c.Err() == nil { // the connection closes meanwhile
+								runtime.Gosched()
+							}
+							for range 100 { // and most calls settle
+								runtime.Gosched()
+							}
+						},
+						Settled: func() { settled.Store(true) },
+					})
+				})
+			}
+			synctest.Wait()
+			close(g.writes)
+			<-writing
+			c.Close()
+			calls.Wait()
+			require.ErrorIs(t, c.end(), ipc.ErrClosed)
+			require.Zero(t, overtaken.Load())
+			require.NoError(t, b.Close())
+		}
+	})
 }

@@ -60,18 +60,17 @@ func TestDrainEndsAnIdleConnection(t *testing.T) {
 
 // The peer may take the last answer and be gone before this side knows that it was written.
 func TestDrainEndsWellWhenThePeerLeavesFirst(t *testing.T) {
-	for range 200 {
-		drain := make(chan func(), 1)
-		c, p := overPipe(t, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) {
-			(<-drain)()
-			return nil, nil
-		}})
-		drain <- c.Drain
+	synctest.Test(t, func(t *testing.T) {
+		a, b := ipc.Pipe()
+		g := newGate(a)
+		g.wrote = make(chan struct{})
+		c, p := start(t, g, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) { return nil, nil }}), &peer{t, b}
 		p.send(request(1))
 		p.receive()
+		c.Drain()
 		p.close()
 		require.NoError(t, c.end())
-	}
+	})
 }
 
 func TestCloseEndsEveryCall(t *testing.T) {
@@ -94,6 +93,26 @@ func TestCloseEndsEveryCall(t *testing.T) {
 		require.ErrorIs(t, c.end(), ipc.ErrClosed)
 		require.ErrorIs(t, c.Err(), ipc.ErrClosed)
 		c.Close()
+	})
+}
+
+// A notification that was not queued is never reported as sent, also when its sender gives up at that moment.
+func TestCloseEndsSendersThatGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 100 {
+			c, _ := overPipe(t, &ipc.Options{MaxQueued: 1})
+			c.stall(t.Context())
+			synctest.Wait()
+			c.begin(t.Context(), handle(1))
+			synctest.Wait()
+			ctx, cancel := context.WithCancel(t.Context())
+			sent := make(chan error, 1)
+			go func() { sent <- c.Notify(ctx, &ipc.Envelope{Type: "note"}) }()
+			synctest.Wait()
+			cancel()
+			c.Close()
+			require.Error(t, <-sent)
+		}
 	})
 }
 

@@ -158,11 +158,13 @@ func unixSockets(t *testing.T) (a, b *net.UnixConn) {
 	return a, b
 }
 
-// gate holds the reads or writes of a transport back until it is opened, and counts the writes.
+// gate holds the reads or writes of a transport back until it is opened or closed, and counts the writes.
 type gate struct {
 	io.ReadWriteCloser
 	reads, writes chan struct{} // nil: always open
+	wrote         chan struct{} // holds a write back that has been done
 	written       atomic.Int64
+	onWrite       func() // runs before each write; nil: nothing
 	once          sync.Once
 	closed        chan struct{}
 }
@@ -179,6 +181,10 @@ func (g *gate) Read(b []byte) (int, error) {
 func (g *gate) Write(b []byte) (int, error) {
 	g.written.Add(1)
 	g.pass(g.writes)
+	if g.onWrite != nil {
+		g.onWrite()
+	}
+	defer g.pass(g.wrote)
 	return g.ReadWriteCloser.Write(b)
 }
 

@@ -89,7 +89,7 @@ func TestConfigErrors(t *testing.T) {
 		want   string
 	}{
 		{map[string]any{"limit": "80"}, `config.limit: is a string, expected a number`},
-		{map[string]any{"verbose": 1}, `config.verbose: is 1, expected true or false`},
+		{map[string]any{"verbose": 1}, `config.verbose: is a number, expected true or false`},
 		{map[string]any{"max_items": 300}, `config.max_items: is 300, expected a whole number from 0 to 255`},
 		{map[string]any{"max_items": 1.5}, `config.max_items: is 1.5, expected a whole number from 0 to 255`},
 		{map[string]any{"other_name": true}, `config.other_name: is a boolean, expected a whole number`},
