@@ -48,3 +48,8 @@ func (h *handle) signal(pid int, sig syscall.Signal) error {
 }
 
 func (h *handle) release() { _ = unix.Close(h.queue) }
+
+// isFormatError reports whether the system did not take the file for a program.
+func isFormatError(err syscall.Errno) bool {
+	return err == unix.ENOEXEC || err == unix.EBADARCH || err == unix.EBADEXEC || err == unix.EBADMACHO
+}

@@ -79,3 +79,6 @@ func gone(err error) error {
 	}
 	return err
 }
+
+// isFormatError reports whether the system did not take the file for a program.
+func isFormatError(err syscall.Errno) bool { return err == syscall.ENOEXEC }

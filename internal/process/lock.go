@@ -24,10 +24,13 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%s is locked by process %d; stop that process or use another path", e.Path, e.PID)
 }
 
+// maxAttempts bounds how often LockFile starts anew because the file was removed in its hands.
+const maxAttempts = 10
+
 // LockFile takes the lock without waiting, creating the file if need be, and writes this process's id into it for people to read.
 // The error is a *LockedError if the lock is held, be it by this process, and else what the file system said.
 func LockFile(path string) (*Lock, error) {
-	for {
+	for range maxAttempts {
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // closes on exec: children do not hold the lock
 		if err != nil {
 			return nil, fmt.Errorf("lock: %w", err)
@@ -42,6 +45,7 @@ func LockFile(path string) (*Lock, error) {
 		}
 		_ = file.Close() // a holder removed the file between our opening and locking it: lock the new one
 	}
+	return nil, fmt.Errorf("lock %s: it was removed by others each of %d times; use a path that nobody cleans up", path, maxAttempts)
 }
 
 // acquire locks the open file and signs it. It is not current if the path names another file by now.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 )
@@ -43,14 +44,16 @@ type forked struct {
 	err error
 }
 
-// NewSpawner starts the thread. Close ends it.
+// NewSpawner starts the thread. Close ends it. Files that this program was itself started with, above standard error, are marked
+// close-on-exec, for otherwise every child would hold them open: a pipe of whoever started us would not end before the last child.
 func NewSpawner() *Spawner {
+	keepInheritedFiles()
 	s := &Spawner{forks: make(chan fork), closing: make(chan struct{}), closed: make(chan struct{})}
 	go s.run()
 	return s
 }
 
-// Close ends the thread and waits for its goroutine. Reap all processes first: on Linux, those alive get SIGKILL as the thread
+// Close ends the thread and waits for its goroutine. Reap all processes first: on Linux, those alive can get SIGKILL as the thread
 // ends. Starts in progress are finished, later ones refused with ErrClosed. Closing twice is harmless.
 func (s *Spawner) Close() {
 	s.once.Do(func() { close(s.closing) })
@@ -58,7 +61,7 @@ func (s *Spawner) Close() {
 }
 
 // Start starts a process as the leader of a new process group. The caller owns the process and must Reap it in the end. Starts
-// are made one after the other. The error is a *StartError or ErrClosed, and then there is no process.
+// are made one after the other, each until its program is executed; a file system that hangs holds up those behind. The error is a *StartError or ErrClosed, and then there is no process.
 func (s *Spawner) Start(spec Spec) (*Process, error) {
 	h, err := newHandle()
 	if err != nil {
@@ -107,6 +110,17 @@ func (s *Spawner) fork(spec Spec, h *handle) (pid int, err error) {
 		return result.pid, result.err
 	case <-s.closing:
 		return 0, ErrClosed
+	}
+}
+
+// keepInheritedFiles keeps them from children. Every file opened by Go is close-on-exec anyhow. A system that will not list the files
+// leaves things as they are.
+func keepInheritedFiles() {
+	entries, _ := os.ReadDir("/dev/fd")
+	for _, entry := range entries {
+		if fd, err := strconv.Atoi(entry.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
 	}
 }
 

@@ -44,7 +44,3 @@ func (r StartReason) String() string {
 		return "other"
 	}
 }
-
-func newStartError(spec Spec, err error) *StartError {
-	return &StartError{Path: spec.Path, Err: err, Reason: Other, Detail: err.Error()}
-}

@@ -1,0 +1,59 @@
+package logs
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
+
+// The levels of entries.
+const (
+	LevelDebug = "debug"
+	LevelInfo  = "info"
+	LevelWarn  = "warn"
+	LevelError = "error"
+)
+
+// The streams of a module. What it writes elsewhere is no log.
+const (
+	Stdout = "stdout"
+	Stderr = "stderr"
+)
+
+// Entry is one line that a module wrote.
+type Entry struct {
+	// Seq grows with every entry of a store, across restarts too: it is the order of arrival.
+	Seq uint64 `json:"seq"`
+	// Time is what the line says of itself, and when it arrived if it says nothing.
+	Time time.Time `json:"time"`
+	// Received is when it arrived; zero in an entry that comes from a file.
+	Received time.Time `json:"-"`
+	Module   string    `json:"module"`             // name
+	Instance int       `json:"instance,omitempty"` // from 1; 0: the module as such, such as its build
+	Stream   string    `json:"stream,omitempty"`   // Stdout or Stderr
+	Level    string    `json:"level"`              // one of the Level constants
+	// Message is text that cannot garble a terminal. It may have several lines if it comes from a JSON line.
+	Message string `json:"message"`
+	// Fields are the other members of a JSON line, each as the module wrote it, so that numbers stay exact.
+	Fields map[string]json.RawMessage `json:"fields,omitempty"`
+	// Truncated marks each piece of a line that was too long for one entry.
+	Truncated bool `json:"truncated,omitempty"`
+}
+
+// Source says who writes.
+type Source struct {
+	Module   string // name
+	Instance int    // from 1; 0: the module as such
+	Stream   string // Stdout or Stderr
+}
+
+// encode is the entry as a line of a file, without the newline, readable as it is: "<" stays "<".
+func (e Entry) encode() ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(e); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
+}
