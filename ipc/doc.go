@@ -12,8 +12,8 @@
 //
 // A Conn has a reading and a writing goroutine and one for each open request of the peer; Run returns when all of them have
 // ended. All that changes lives in one struct behind one lock (state.go), which is never held across I/O. A peer that stops
-// reading costs at most Options.MaxQueued bytes and blocks only its own callers, each until its ctx ends. A peer that
-// announces a huge frame costs what it has sent of it.
+// reading costs at most Options.MaxQueued bytes beside the frames being written, and blocks only its own callers, each until its
+// ctx ends. A peer that announces a huge frame costs what it has sent of it.
 //
 // # How a call ends
 //
