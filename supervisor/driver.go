@@ -1,0 +1,43 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"time"
+
+	"github.com/ixtrun/ixt/ipc"
+)
+
+// Driver speaks with processes in one protocol; a manifest names it with artifacts.process.protocol. A driver never
+// spawns, kills or restarts anything.
+type Driver interface {
+	// Open prepares a conversation with one process that does not run yet. socket is a path the conversation may listen
+	// on; accept decides whether a connection comes from that process.
+	Open(id ipc.ModuleID, socket string, accept func(*net.UnixConn) error) (Conversation, error)
+}
+
+// Conversation is what a Driver has with one process. Connect and Init are called once and in this order; the other
+// methods are safe for concurrent use after that.
+type Conversation interface {
+	// Environ returns the variables by which the process finds its way here.
+	Environ() []string
+	// Connect waits until the process is there to be talked to.
+	Connect(ctx context.Context) error
+	// Init hands over the configuration. An *ipc.Error is the module's refusal.
+	Init(ctx context.Context, config json.RawMessage, maxFrame int) (*ipc.InitResult, error)
+	// Call sends a message and returns the answer's data. Errors and watch are those of ipc.Conn.Call.
+	Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch *ipc.Watch) (json.RawMessage, error)
+	// Health asks the process how it is.
+	Health(ctx context.Context) (*ipc.Health, error)
+	// Shutdown tells the process to finish within grace and returns when it says it has.
+	Shutdown(ctx context.Context, grace time.Duration) error
+	// Done is closed when the conversation has ended, for the reason Err tells.
+	Done() <-chan struct{}
+	Err() error
+	// Close ends the conversation and waits until it leaves nothing behind.
+	Close()
+}
+
+// Requests is how a conversation hands what its module asks of the host to the supervisor.
+type Requests func(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error)

@@ -1,0 +1,253 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/ixtrun/ixt/internal/process"
+	"github.com/ixtrun/ixt/ipc"
+	"github.com/ixtrun/ixt/manifest"
+)
+
+// instance is one numbered place for a process of a module. One goroutine, run, owns it from start to stop and goes
+// through its life in a straight line:
+//
+//	             ┌────────────────────────────────────────────────────────────┐
+//	             v                                                            │
+//	waiting ─> starting ─> ready <─> unready ─> draining ─> stopping ─> backoff or failed
+//	             └── failed start ────────────────────────────┘             └─> stopped, when told to
+//
+// Others see it only through its record, and influence it only by ending its ctx (stop) and by kick.
+type instance struct {
+	s      *Supervisor
+	id     ipc.ModuleID
+	module *manifest.Module
+	unit   *unit
+
+	stop context.CancelFunc // asks for an orderly end
+	kick chan struct{}      // asks for a restart now; holds one
+	done chan struct{}      // closed when run has returned
+
+	flights sync.Map // open handle id -> *flight, of the current process
+
+	mu     sync.Mutex
+	record record
+}
+
+// record is all that is known of an instance from outside: small, plain and complete, so that it could be written down.
+type record struct {
+	State     State
+	Why       string    // the reason of the state, one sentence
+	Since     time.Time // when State began
+	PID       int
+	Started   uint64    // the process's start time as the system counts it
+	SDK       string    // as the module named it in init
+	Limit     int       // calls at once
+	Socket    string    // where a module started by hand connects
+	ReadyAt   time.Time // zero unless it has been ready in this life
+	NextStart time.Time // backoff and failed: when the next attempt is due; zero: none by itself
+	Restarts  int
+	LastExit  string
+	provider  *provider
+}
+
+func (in *instance) snapshot() record {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.record
+}
+
+// update changes the record; nothing else does.
+func (in *instance) update(f func(*record)) {
+	in.mu.Lock()
+	f(&in.record)
+	in.mu.Unlock()
+}
+
+// enter changes the state, writes it into the journal and lets callers look again.
+func (in *instance) enter(state State, why string, more ...func(*record)) {
+	now := time.Now()
+	var entry Entry
+	in.update(func(r *record) {
+		if r.State != state {
+			r.Since = now
+		}
+		r.State, r.Why, r.NextStart = state, why, time.Time{}
+		for _, f := range more {
+			f(r)
+		}
+		entry = Entry{Kind: KindState, Module: in.id.Name, Instance: in.id.Instance, State: state, Text: why, PID: r.PID}
+		if !r.NextStart.IsZero() {
+			entry.DelayMS = r.NextStart.Sub(now).Milliseconds()
+		}
+	})
+	in.s.journal.add(entry)
+	in.s.router.stateChanged()
+	in.unit.announce()
+}
+
+// run is the instance's life. It returns when life has ended and nothing of the instance is left.
+func (in *instance) run(life context.Context) {
+	defer close(in.done)
+	policy := restartPolicy{rules: in.module.Restart}
+	for {
+		if in.awaitOthers(life) != nil {
+			break
+		}
+		end := in.live(life)
+		if life.Err() != nil {
+			break
+		}
+		d := policy.next(time.Now(), end, rand.Float64())
+		if !in.rest(life, d) {
+			break
+		}
+		in.update(func(r *record) { r.Restarts++ })
+	}
+	in.enter(Stopped, "")
+}
+
+// awaitOthers waits until the modules this one comes after are ready.
+func (in *instance) awaitOthers(life context.Context) error {
+	for {
+		missing, changed := in.s.missing(in.module)
+		if missing == "" {
+			return life.Err()
+		}
+		in.enter(Waiting, "for "+missing+" to be ready")
+		select {
+		case <-changed:
+		case <-life.Done():
+			return life.Err()
+		}
+	}
+}
+
+// rest waits out what the policy decided; false means that life ended.
+func (in *instance) rest(life context.Context, d decision) bool {
+	if d.delay == 0 {
+		return life.Err() == nil
+	}
+	var timer <-chan time.Time
+	in.enter(d.state, d.why, func(r *record) {
+		if d.delay != forever {
+			r.NextStart = time.Now().Add(d.delay)
+		}
+	})
+	if d.delay != forever {
+		t := time.NewTimer(d.delay)
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-timer:
+	case <-in.kick:
+	case <-life.Done():
+		return false
+	}
+	return true
+}
+
+// live is one process from spawn to reap; it returns why it ended.
+func (in *instance) live(life context.Context) ending {
+	p := &incarnation{born: time.Now()}
+	if err := in.start(life, p); err != nil {
+		in.end(p, "the start failed")
+		return in.failedStart(p, err)
+	}
+	end := in.watch(life, p)
+	end.ran = time.Since(p.ready)
+	exit := in.end(p, end.what)
+	if p.died {
+		end.what = exit
+	}
+	in.s.restartCoupled(in.module.Name)
+	return end
+}
+
+// failedStart is the ending of a start that did not get to ready.
+func (in *instance) failedStart(p *incarnation, err error) ending {
+	var refused *ipc.Error
+	if errors.As(err, &refused) {
+		return ending{what: "init failed: " + refused.Error(), never: refused.Code == ipc.CodeConfigInvalid}
+	}
+	var early *earlyError
+	if errors.As(err, &early) {
+		early.last = in.lastWords(p)
+	}
+	return ending{what: err.Error(), never: false}
+}
+
+// watch stays with a ready process until it ends, must be ended or is told to end.
+func (in *instance) watch(life context.Context, p *incarnation) ending {
+	watch := newHealthWatch(in.module.Health, p.byHand || in.module.Process.Protocol == "none")
+	defer watch.stop()
+	for {
+		select {
+		case <-life.Done():
+			return ending{what: "asked to stop"}
+		case <-in.kick:
+			return ending{what: "restart asked for", wanted: true}
+		case <-p.exited():
+			p.died = true
+			return ending{what: "the process ended"}
+		case <-p.talk.Done():
+			return in.lost(life, p)
+		case <-watch.due():
+			in.checkHealth(life, p, watch)
+		case answer := <-watch.answers:
+			if why, sick := in.judge(p, watch, answer); sick {
+				return ending{what: why}
+			}
+		}
+	}
+}
+
+// lingering is how long a process that closed its connection may take to exit before that counts as its end.
+const lingering = time.Second
+
+// lost finds out what the end of a connection means: mostly that the process is on its way out.
+func (in *instance) lost(life context.Context, p *incarnation) ending {
+	in.s.router.detach(p.provider)
+	if p.byHand {
+		return ending{what: "the module closed its connection", wanted: true}
+	}
+	why := "the module closed its connection"
+	var broken *ipc.ProtocolError
+	if errors.As(p.talk.Err(), &broken) {
+		why = broken.Error()
+	}
+	timer := time.NewTimer(lingering)
+	defer timer.Stop()
+	select {
+	case <-p.exited():
+		p.died = true
+	case <-timer.C:
+	case <-life.Done():
+	}
+	return ending{what: why}
+}
+
+// incarnation is one process of an instance with everything that belongs to it.
+type incarnation struct {
+	born     time.Time
+	ready    time.Time
+	talk     Conversation
+	proc     *process.Process // nil if the module is started by hand
+	provider *provider        // nil before init is answered
+	output   output           // the readers of stdout and stderr
+	byHand   bool             // a person starts it; it is awaited and not timed
+	died     bool             // the process ended by itself
+	exit     process.Exit     // set once it is reaped
+}
+
+// exited is closed when the process has ended; it never is for one that was not spawned here.
+func (p *incarnation) exited() <-chan struct{} {
+	if p.proc == nil {
+		return nil
+	}
+	return p.proc.Exited()
+}

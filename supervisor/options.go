@@ -1,0 +1,34 @@
+package supervisor
+
+import (
+	"github.com/ixtrun/ixt/manifest"
+)
+
+// Options configure a Supervisor. Everything but Dirs may stay empty.
+type Options struct {
+	// Dirs are searched for manifests; a directory may also be named by its manifest file.
+	Dirs []string
+	// Operator overrides what the manifests say; nil: nothing. Its Modules are searched like Dirs.
+	Operator *manifest.Operator
+	// Set overrides both, as --set does.
+	Set []manifest.Set
+	// StateDir keeps logs and the journal. No two supervisors share one. Default: a private one that goes with the
+	// supervisor.
+	StateDir string
+	// StateMax bounds what StateDir takes, in bytes; modules share it evenly, each within its own logs.max_size. 0: no
+	// bound but theirs.
+	StateMax int64
+	// OnDemand starts a module only when one of its topics is called, or when one that comes after it is started.
+	OnDemand bool
+	// Open lets every module call every topic, whatever its manifest requires. For experiments.
+	Open bool
+	// Build runs every module's build command before its first start, not only when the artifact is missing.
+	Build bool
+	// ByHand names modules that a person starts, in a debugger say: the supervisor waits for them to connect, spawns
+	// nothing, checks no health and sets no default deadlines, and waits again when they go.
+	ByHand map[string]bool
+	// Services are offered to modules beside the message bus.
+	Services []Service
+	// Drivers are protocols beside "ixt" and "none", by the name that artifacts.process.protocol gives them.
+	Drivers map[string]Driver
+}

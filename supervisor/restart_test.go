@@ -1,0 +1,88 @@
+package supervisor
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ixtrun/ixt/manifest"
+)
+
+var testRules = manifest.Restart{
+	Initial: manifest.Duration(200 * time.Millisecond),
+	Max:     manifest.Duration(time.Second),
+	Jitter:  0.2,
+	Forgive: manifest.Duration(time.Minute),
+	GiveUp:  5,
+	Window:  manifest.Duration(5 * time.Minute),
+	Retry:   manifest.Duration(time.Hour),
+}
+
+func TestRestartPolicy(t *testing.T) {
+	crash := ending{what: "exit 1"}
+	type turn struct {
+		after time.Duration // since the turn before
+		end   ending
+		luck  float64
+		want  decision
+	}
+	const even = 0.5 // no jitter
+	tests := map[string]struct {
+		rules func(*manifest.Restart)
+		turns []turn
+	}{
+		"the delay doubles up to the cap, and five failures are enough": {turns: []turn{
+			{0, crash, even, decision{Backoff, 200 * time.Millisecond, "exit 1: 1st failure; gives up after 5 in 5m"}},
+			{time.Second, crash, even, decision{Backoff, 400 * time.Millisecond, "exit 1: 2nd failure in 1s; gives up after 5 in 5m"}},
+			{time.Second, crash, even, decision{Backoff, 800 * time.Millisecond, "exit 1: 3rd failure in 2s; gives up after 5 in 5m"}},
+			{time.Second, crash, even, decision{Backoff, time.Second, "exit 1: 4th failure in 3s; gives up after 5 in 5m"}},
+			{time.Second, crash, even, decision{Failed, time.Hour, "gave up after 5th failure in 4s: exit 1"}},
+			{time.Hour, crash, even, decision{Failed, time.Hour, "gave up after 1st failure: exit 1"}},
+		}},
+		"jitter spreads the delay by a fifth either way": {turns: []turn{
+			{0, crash, 0, decision{Backoff, 160 * time.Millisecond, "exit 1: 1st failure; gives up after 5 in 5m"}},
+			{time.Second, crash, 1, decision{Backoff, 480 * time.Millisecond, "exit 1: 2nd failure in 1s; gives up after 5 in 5m"}},
+		}},
+		"a stable run forgives": {turns: []turn{
+			{0, crash, even, decision{Backoff, 200 * time.Millisecond, "exit 1: 1st failure; gives up after 5 in 5m"}},
+			{time.Second, crash, even, decision{Backoff, 400 * time.Millisecond, "exit 1: 2nd failure in 1s; gives up after 5 in 5m"}},
+			{time.Minute, ending{what: "exit 1", ran: time.Minute}, even, decision{Backoff, 200 * time.Millisecond, "exit 1: 1st failure; gives up after 5 in 5m"}},
+		}},
+		"failures outside the window do not count, but the delay still grows": {turns: []turn{
+			{0, crash, even, decision{Backoff, 200 * time.Millisecond, "exit 1: 1st failure; gives up after 5 in 5m"}},
+			{6 * time.Minute, crash, even, decision{Backoff, 400 * time.Millisecond, "exit 1: 1st failure; gives up after 5 in 5m"}},
+		}},
+		"a refused configuration is not retried": {turns: []turn{
+			{0, ending{what: "init failed: CONFIG_INVALID: config.limit", never: true}, even,
+				decision{Failed, forever, "init failed: CONFIG_INVALID: config.limit; not retried until the configuration changes"}},
+		}},
+		"a restart that was asked for is immediate and forgets": {turns: []turn{
+			{0, crash, even, decision{Backoff, 200 * time.Millisecond, "exit 1: 1st failure; gives up after 5 in 5m"}},
+			{time.Second, ending{what: "restart asked for", wanted: true}, even, decision{Backoff, 0, "restart asked for"}},
+			{time.Second, crash, even, decision{Backoff, 200 * time.Millisecond, "exit 1: 1st failure; gives up after 5 in 5m"}},
+		}},
+		"without retry, giving up is for good": {rules: func(r *manifest.Restart) { r.GiveUp, r.Retry = 1, 0 }, turns: []turn{
+			{0, crash, even, decision{Failed, forever, "gave up after 1st failure: exit 1"}},
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			policy := restartPolicy{rules: testRules}
+			if tt.rules != nil {
+				tt.rules(&policy.rules)
+			}
+			now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+			for _, turn := range tt.turns {
+				now = now.Add(turn.after)
+				require.Equal(t, turn.want, policy.next(now, turn.end, turn.luck))
+			}
+		})
+	}
+}
+
+func TestOrdinal(t *testing.T) {
+	for n, want := range map[int]string{1: "1st", 2: "2nd", 3: "3rd", 4: "4th", 11: "11th", 12: "12th", 13: "13th", 21: "21st", 111: "111th"} {
+		require.Equal(t, want, ordinal(n))
+	}
+}
