@@ -1,0 +1,38 @@
+// Package admin is the door to a running supervisor: an HTTP API on a Unix socket, and its client. The command line uses
+// nothing else, so whatever `ixt` shows or does, a program can.
+//
+// # Who may use it
+//
+// Whoever can open the socket: the supervisor's user, and the members of one group where the operator names it. [SocketPaths]
+// says where the socket is.
+//
+// # Endpoints
+//
+// Everything is JSON over HTTP/1.1. An error has a fitting status and one body everywhere, an [ipc.Error]:
+//
+//	{"code":"NO_PROVIDER","message":"...","outcome":"not_delivered","origin":"supervisor","retry_after_ms":0}
+//
+//	GET  /v1/version                    [Info]
+//	GET  /v1/modules                    [supervisor.ModuleStatus] of every module, an array
+//	GET  /v1/modules/{name}             the same of one
+//	GET  /v1/modules/{name}/config      every effective value with its origin, an array of [manifest.Setting]; secrets masked
+//	POST /v1/modules/{name}/start       makes the module run, overrules a stop, retries at once what rests; does not wait
+//	POST /v1/modules/{name}/stop        stops it and answers when nothing of it is left
+//	POST /v1/modules/{name}/restart     replaces its processes and answers when the new ones are ready
+//	                                    all three: no body; the answer is the module's status
+//	GET  /v1/topics                     [supervisor.TopicStatus] of every topic, an array
+//	POST /v1/call                       calls a topic: a [CallRequest] for a [CallAnswer]; who goes away cancels the call
+//	GET  /v1/journal?after=S&last=N&follow=1
+//	                                    [supervisor.Entry], one per line: those after number S, at most the newest N,
+//	                                    and with follow whatever comes. A gap in seq means that the reader was too slow
+//	GET  /v1/logs?module=M&last=N&follow=1
+//	                                    [LogLine], one per line: the newest N (default 100) of module M, or of all
+//	                                    modules, and with follow whatever comes
+//
+// Bodies of requests are bounded by the largest frame (16 MiB) with some room for what is around the payload. A stream ends
+// when the supervisor stops.
+//
+// # Concurrency
+//
+// Server and Client are safe for concurrent use. A Client holds nothing open between requests.
+package admin

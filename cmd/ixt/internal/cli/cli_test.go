@@ -1,0 +1,156 @@
+package cli_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ixtrun/ixt/cmd/ixt/internal/cli"
+)
+
+func TestMistakes(t *testing.T) {
+	socket := filepath.Join(shortDir(t), "admin.sock")
+	nobody := "no supervisor running: tried " + socket + "; start one with `ixt run DIR`, or call with --modules DIR\n"
+	dir := parrotDir(t)
+	for _, c := range []struct {
+		line   string
+		code   int
+		stderr string
+	}{
+		{"psx", 2, "there is no command \"psx\"; did you mean ps?; see `ixt --help`\n"},
+		{"ps now", 2, "\"now\" is one argument too many; see `ixt ps --help`\n"},
+		{"ps --jsn", 2, "unknown flag: --jsn; see `ixt ps --help`\n"},
+		{"describe", 2, "MODULE is missing; see `ixt describe --help`\n"},
+		{"call", 2, "TOPIC is missing; see `ixt call --help`\n"},
+		{"call a.b --priority top", 2, "--priority top is unknown; use low, normal, high or urgent; see `ixt call --help`\n"},
+		{"call a.b --timeout 5", 2, "invalid argument \"5\" for \"--timeout\" flag: time: missing unit in duration \"5\"; see `ixt call --help`\n"},
+		{"call a.b --timeout -5s", 2, "--timeout -5s is over before it begins; see `ixt call --help`\n"},
+		{"call a.b --json --raw", 2, "--json prints the whole answer; leave out --raw and --field; see `ixt call --help`\n"},
+		{"call a.b --set m:k=v", 2, "--set has no effect on a running supervisor; add --modules DIR; see `ixt call --help`\n"},
+		{"call a.b --modules /nowhere", 2, "module directory /nowhere does not exist; name a directory with modules in it, or a manifest\n"},
+		{"call a.b --modules " + dir + " --set parrot", 2, "--set parrot: is not module:key=value; write it as in --set press:restart.give_up=10\n"},
+		{"run", 2, "no modules to run: name a directory with modules in it, or list some in supervisor.toml; see `ixt run --help`\n"},
+		{"run x --log-format xml", 2, "--log-format xml is unknown; use console or json; see `ixt run --help`\n"},
+		{"run --config /nowhere.toml", 2, "/nowhere.toml: does not exist; check the path\n"},
+		{"logs -n -1", 2, "-n -1 is no number of lines; write 0 or more; see `ixt logs --help`\n"},
+		{"new press", 2, "--lang is missing; write --lang go or --lang python; see `ixt new --help`\n"},
+		{"new press --lang pyhton", 2, "\"pyhton\" is no language that a module can be made in; choose one of go, python (did you mean python?); see `ixt new --help`\n"},
+		{"validate", 2, "PATH is missing; see `ixt validate --help`\n"},
+		{"validate /nowhere", 2, "module directory /nowhere does not exist; name a directory with modules in it, or a manifest\n"},
+		{"config parort --modules " + dir, 3, "there is no module parort; did you mean parrot? `ixt ps` lists them\n"},
+		{"ps", 3, nobody},
+		{"call a.b", 3, nobody},
+		{"stop parrot", 3, nobody},
+		{"logs -f", 3, nobody},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			got := ixt(t, append(strings.Fields(c.line), "--socket", socket)...)
+			require.Equal(t, c.code, got.code, got.stderr)
+			require.Empty(t, got.stdout)
+			require.Equal(t, c.stderr, got.stderr)
+		})
+	}
+}
+
+// TestExamples sees to it that every command has examples and that they can be typed as they stand.
+func TestExamples(t *testing.T) {
+	root := cli.Commands()
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		if cmd.Runnable() {
+			require.NotEmpty(t, cmd.Short, cmd.CommandPath())
+			require.NotEmpty(t, cmd.Example, cmd.CommandPath())
+		}
+		for _, line := range strings.Split(cmd.Example, "\n") {
+			if line == "" {
+				continue
+			}
+			found, err := parse(line)
+			require.NoError(t, err, line)
+			if cmd != root {
+				require.Equal(t, cmd.CommandPath(), found.CommandPath(), line)
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit(root)
+}
+
+// parse is what happens to a command line before its command runs.
+func parse(line string) (*cobra.Command, error) {
+	line, _, _ = strings.Cut(strings.TrimSpace(line), "   ") // a remark
+	line, _, _ = strings.Cut(line, " < ")
+	var words []string
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 1 {
+			words = append(words, part)
+		} else {
+			words = append(words, strings.Fields(part)...)
+		}
+	}
+	cmd, args, err := cli.Commands().Find(words[1:])
+	if err == nil {
+		err = cmd.ParseFlags(args)
+	}
+	if err == nil {
+		err = cmd.ValidateArgs(cmd.Flags().Args())
+	}
+	return cmd, err
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{nil, {"--help"}, {"help"}, {"call", "--help"}, {"help", "run"}, {"completion", "bash"}} {
+		got := ixt(t, args...)
+		require.Zero(t, got.code, args)
+		require.NotEmpty(t, got.stdout, args)
+		require.Empty(t, got.stderr, args)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	got := ixt(t, "version")
+	require.Regexp(t, `^ixt \S+, protocol 1, go\S+ \w+/\w+\n$`, got.stdout)
+	require.Contains(t, ixt(t, "version", "--json").stdout, `"protocol": 1`)
+}
+
+func TestValidate(t *testing.T) {
+	good, bad := parrotDir(t), shortDir(t)
+	write(t, filepath.Join(bad, "manifest.toml"), "schema_version = \"3.0\"\n[module]\nname = \"bad\"\nverison = \"1.0.0\"\n")
+	operator := filepath.Join(shortDir(t), "mine.toml")
+	write(t, operator, "modules = [\"x\"]\n[state]\nmax = \"5MiB\"\n")
+
+	got := ixt(t, "validate", good, operator)
+	require.Equal(t, result{0, filepath.Join(good, "manifest.toml") + ": ok\n" + operator + ": ok\n", ""}, got)
+
+	got = ixt(t, "validate", bad, good)
+	require.Equal(t, 2, got.code)
+	require.Equal(t, filepath.Join(good, "manifest.toml")+": ok\n", got.stdout)
+	require.Contains(t, got.stderr, filepath.Join(bad, "manifest.toml")+":4:1: module.verison: ")
+	require.Contains(t, got.stderr, "version")
+
+	write(t, operator, "[state]\nmaximum = \"5MiB\"\n")
+	got = ixt(t, "validate", operator)
+	require.Equal(t, 2, got.code)
+	require.Contains(t, got.stderr, operator+":2:1: state.maximum: ")
+}
+
+func TestConfigFromFiles(t *testing.T) {
+	got := ixt(t, "config", "parrot", "--modules", parrotDir(t), "--set", "parrot:limit=7.5")
+	require.Zero(t, got.code, got.stderr)
+	require.Regexp(t, `(?m)^config\.limit +7\.5 +flag --set$`, got.stdout)
+	require.Regexp(t, `(?m)^restart\.give_up +5 +default$`, got.stdout)
+}
+
+func TestNew(t *testing.T) {
+	dir := shortDir(t)
+	got := ixt(t, "new", filepath.Join(dir, "press"), "--lang", "python")
+	require.Zero(t, got.code, got.stderr)
+	require.Contains(t, got.stdout, filepath.Join(dir, "press", "press.py")+"\n")
+	require.Contains(t, got.stdout, "next:\n  ixt run ")
+	require.Zero(t, ixt(t, "validate", dir).code)
+}

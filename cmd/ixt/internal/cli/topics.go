@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) topicsCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "topics",
+		Short: "Show what can be called, who provides it and how calls ended",
+		Example: `  ixt topics
+  ixt topics --json`,
+		Args:              arguments(),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			topics, err := client.Topics(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.stdout.json(topics)
+			}
+			t := &table{head: []string{"TOPIC", "READY", "IN FLIGHT", "QUEUED", "DONE", "FAILED", "REJECTED", "RETRIED", "MODULES"}}
+			for _, topic := range topics {
+				t.add(topic.Topic, strconv.Itoa(topic.Ready), strconv.Itoa(topic.InFlight), strconv.Itoa(topic.Queued),
+					count(topic.Done), count(topic.Failed), count(topic.Rejected), count(topic.Retried), strings.Join(topic.Modules, ", "))
+			}
+			return a.stdout.table(t)
+		},
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func count(n uint64) string { return strconv.FormatUint(n, 10) }
