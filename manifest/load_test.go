@@ -88,3 +88,30 @@ func TestFind(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.EqualError(t, err, "module directory "+failed.Dir+" does not exist; name a directory with modules in it, or a manifest")
 }
+
+// A manifest with every table and its operator's file are taken as they stand, but for the secret that is not on this machine.
+func TestEveryTable(t *testing.T) {
+	m, err := manifest.Load("testdata/press/manifest.toml")
+	require.NoError(t, err)
+	op, err := manifest.LoadOperator("testdata/press/supervisor.toml")
+	require.NoError(t, err)
+	require.NoError(t, manifest.CheckOperator(op, []*manifest.Manifest{m}))
+	_, err = manifest.Resolve(m, op)
+	require.EqualError(t, err, "testdata/press/supervisor.toml:13:25: module.press-model.secrets.api_token: /run/credentials/press: does not exist; check the path")
+
+	t.Setenv("PRESS_TOKEN", "hunter2")
+	_, err = manifest.Resolve(m, op, manifest.Set{Module: "press-model", Key: "secrets.api_token.file", Text: os.DevNull})
+	require.ErrorContains(t, err, "is not a regular file")
+
+	out, err := manifest.Resolve(m, nil, manifest.Set{Module: "press-model", Key: "secrets.api_token.env", Text: "PRESS_TOKEN"})
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{
+		"limit": 5.0, "line": "L7", "dry_run": false, "odd key": int64(16), "api_token": "hunter2",
+		"tags":    []any{"a", int64(1), map[string]any{"b": true}},
+		"options": map[string]any{"deep": map[string]any{"er": []any{1.5}}},
+	}, out.Config)
+	require.Equal(t, manifest.After{Until: "ready", Restart: true}, out.After["plc"])
+	for _, s := range out.Settings() {
+		require.NotContains(t, s.Value, "hunter2")
+	}
+}

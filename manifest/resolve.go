@@ -9,7 +9,8 @@ import (
 )
 
 // Resolve makes the module that runs: flags over supervisor.toml over manifest.toml over defaults, checked as a whole.
-// Secrets are read from their places each time. op and sets may be nil; sets for other modules are passed over.
+// Secrets are read from their places each time. op and sets may be nil; sets for other modules are passed over. Of op
+// counts what was read from its file, not what was changed in it afterwards.
 // The error is [Problems], each naming the file or flag that is to blame.
 func Resolve(m *Manifest, op *Operator, sets ...Set) (*Module, error) {
 	d := newDecoder(m.file)
@@ -43,8 +44,11 @@ func Resolve(m *Manifest, op *Operator, sets ...Set) (*Module, error) {
 	return &out, nil
 }
 
-// override is the tree of the [module.NAME] of that name, or nil.
+// override is the tree of the [module.NAME] of that name, or nil; an Operator that was not read from a file has none.
 func (op *Operator) override(name string) *document.Node {
+	if op.tree == nil {
+		return nil
+	}
 	if modules := op.tree.Keys["module"]; modules != nil {
 		return modules.Keys[name]
 	}
@@ -98,8 +102,8 @@ func CheckOperator(op *Operator, ms []*Manifest) error {
 	var problems Problems
 	names := namesOf(ms)
 	for _, name := range slices.Sorted(maps.Keys(op.Module)) {
-		if !slices.Contains(names, name) {
-			pos := op.override(name).Key
+		if tree := op.override(name); tree != nil && !slices.Contains(names, name) {
+			pos := tree.Key
 			problems = append(problems, Problem{File: op.file, Line: pos.Line, Column: pos.Column,
 				Key: document.Join("module", name), Message: "no module has this name", Remedy: suggest(name, names)})
 		}

@@ -192,6 +192,12 @@ func TestResolveProblems(t *testing.T) {
 	}
 }
 
+func TestOperatorWithoutFile(t *testing.T) {
+	m, err := manifest.Resolve(parse(t, press), new(manifest.Operator), sets(t, "press:line=L7")...)
+	require.NoError(t, err)
+	require.Equal(t, "L7", m.Config["line"])
+}
+
 func TestRequiredSecret(t *testing.T) {
 	m := parse(t, head+`config.api-token = { type = "string", required = true, secret = true }`)
 	_, err := manifest.Resolve(m, nil)
@@ -276,6 +282,7 @@ admin = { socket = "admin.sock", group = "ixt" }`)
 func TestNobodysName(t *testing.T) {
 	ms := []*manifest.Manifest{parse(t, press)}
 	require.NoError(t, manifest.CheckOperator(nil, ms))
+	require.NoError(t, manifest.CheckOperator(new(manifest.Operator), ms))
 	require.NoError(t, manifest.CheckOperator(operator(t, "[module.press]"), ms))
 	require.EqualError(t, manifest.CheckOperator(operator(t, "\n[module.pres]"), ms),
 		"/etc/ixt/supervisor.toml:2:9: module.pres: no module has this name; did you mean press?")
