@@ -228,3 +228,40 @@ func TestUnixSocketsAreNotLeaked(t *testing.T) {
 	}
 	require.Equal(t, before, descriptors())
 }
+
+func TestHandlerThatExitsItsGoroutineIsAnswered(t *testing.T) {
+	a, b := ipc.Pipe()
+	host := ipc.NewConn(a, nil)
+	module := ipc.NewConn(b, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) {
+		runtime.Goexit()
+		return nil, nil
+	}})
+	ended := make(chan error, 2)
+	go func() { ended <- host.Run(context.Background()) }()
+	go func() { ended <- module.Run(context.Background()) }()
+	_, err := host.Handle(t.Context(), ipc.Message{Topic: "t"}, ipc.Context{}, nil)
+	require.ErrorContains(t, err, "ended without an answer")
+	host.Close()
+	<-ended
+	<-ended
+}
+
+// mute is a peer that takes nothing and says nothing, and never goes away by itself.
+type mute struct{ io.ReadWriteCloser }
+
+func (mute) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestConnectionThatCannotWriteEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := ipc.Pipe()
+		defer b.Close()
+		c := ipc.NewConn(mute{a}, nil)
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(context.Background()) }()
+		began := time.Now()
+		_, err := c.Handle(t.Context(), ipc.Message{Topic: "t"}, ipc.Context{}, nil)
+		require.Equal(t, ipc.Unknown, ipc.OutcomeOf(err))
+		require.ErrorIs(t, <-ended, io.ErrClosedPipe)
+		require.Equal(t, time.Second, time.Since(began))
+	})
+}

@@ -109,8 +109,10 @@ func (c *Conn) accept(e *Envelope, frame []byte) error {
 	go func() {
 		defer c.handlers.Done()
 		defer cancel()
-		data, err := c.opts.Handler(ctx, e)
-		c.reply(e, data, err)
+		var data json.RawMessage
+		var err error = Errorf(CodeHandlerError, "the handler ended without an answer") // by runtime.Goexit
+		defer func() { c.reply(e, data, err) }()
+		data, err = c.opts.Handler(ctx, e)
 	}()
 	return nil
 }

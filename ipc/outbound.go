@@ -3,6 +3,7 @@ package ipc
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // outgoing is one frame on its way out.
@@ -129,7 +130,7 @@ func (s *state) admit() {
 // writeLoop writes what is queued, as much at a time as there is: under load many frames share one system call.
 //
 // A failed write only makes the connection deaf. The peer may have answered calls before it went, so what it wrote is
-// still read; the stream's end then closes the connection.
+// still read; the stream's end then closes the connection, or its patience with a peer that lives on and does not listen.
 func (c *Conn) writeLoop() {
 	var buf []byte
 	for {
@@ -154,8 +155,23 @@ func (c *Conn) writeLoop() {
 			}
 		})
 		if err != nil {
+			c.endDeaf(err)
 			return
 		}
+	}
+}
+
+// deafness is how long a connection that cannot write is still read.
+const deafness = time.Second
+
+// endDeaf waits for the end of a connection that cannot write, and brings it about if it does not come.
+func (c *Conn) endDeaf(cause error) {
+	timer := time.NewTimer(deafness)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+	case <-timer.C:
+		c.end(cause)
 	}
 }
 

@@ -18,7 +18,7 @@ func TestPanics(t *testing.T) {
 	boom := true
 	h := moduletest.Start(t, &fake{
 		handle: func(_ context.Context, msg *module.Message) (*module.Response, error) {
-			var none map[string]int
+			none := func() map[string]int { return nil }()
 			none["x"] = 1
 			return nil, nil
 		},
