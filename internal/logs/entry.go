@@ -24,9 +24,9 @@ const (
 type Entry struct {
 	// Seq grows with every entry of a store, across restarts too: it is the order of arrival.
 	Seq uint64 `json:"seq"`
-	// Time is what the line says of itself, and when it arrived if it says nothing.
+	// Time is when the line was written as far as it credibly says so itself, else when it arrived.
 	Time time.Time `json:"time"`
-	// Received is when it arrived; zero in an entry that comes from a file.
+	// Received is when it arrived, by a clock that only goes forward; zero in an entry that comes from a file.
 	Received time.Time `json:"-"`
 	Module   string    `json:"module"`             // name
 	Instance int       `json:"instance,omitempty"` // from 1; 0: the module as such, such as its build

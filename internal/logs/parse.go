@@ -38,7 +38,7 @@ func (e *Entry) parse(line []byte) bool {
 		e.Message = printable(message)
 		delete(members, key)
 	}
-	if stamp, ok := instant(members["time"]); ok {
+	if stamp, ok := instant(members["time"]); ok && e.Time.Sub(stamp).Abs() <= maxSkew {
 		e.Time = stamp
 		delete(members, "time")
 	}
@@ -79,12 +79,14 @@ func str(value json.RawMessage) (string, bool) {
 	return s, len(value) > 0 && value[0] == '"' && json.Unmarshal(value, &s) == nil
 }
 
-// instant decodes a time that a person's clock may have shown.
+// maxSkew is how far from its arrival a line can claim to have been written. What is further away is data of the module's, or
+// from a clock that is wrong, and stays a field: it must neither disorder the log nor make it look old enough to be dropped.
+const maxSkew = time.Minute
+
 func instant(value json.RawMessage) (time.Time, bool) {
 	s, _ := str(value)
 	t, err := time.Parse(time.RFC3339, s)
-	t = t.UTC()
-	return t, err == nil && t.Year() >= 1970 && t.Year() <= 9999
+	return t.UTC(), err == nil
 }
 
 // escapeRaw writes the hostile characters that JSON allows as they are in its strings as escapes, which mean the same.

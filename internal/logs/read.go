@@ -16,7 +16,7 @@ const maxLine = 64 << 10
 // line arrived.
 //
 // A JSON object with a string "message" (or "msg") or a known "level" is a log line: it keeps its level, its "time" if that is
-// RFC 3339, and its other members as fields. Any other line is the message itself, at level info; but what looks like a Python
+// RFC 3339 and within a minute of its arrival, and its other members as fields. Any other line is the message itself, at level info; but what looks like a Python
 // traceback or the panic of a Go program on stderr is at level error.
 func Read(r io.Reader, source Source, now func() time.Time, emit func(Entry)) error {
 	var cut cutter

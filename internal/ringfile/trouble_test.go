@@ -44,7 +44,7 @@ func TestInterruptedRotation(t *testing.T) {
 	f := open(t, dir, nil)
 	fill(t, f, 4, 4, 8)
 	require.Equal(t, sequence(1, 4), tail(t, f, ringfile.All))
-	require.Equal(t, map[string]int64{"log.jsonl": 18, "log.1.jsonl": 8, "log.2.jsonl": 8, "log.3.jsonl": 8}, sizes(t, dir))
+	require.Equal(t, map[string]int64{"log.jsonl": 17, "log.1.jsonl": 8, "log.2.jsonl": 8, "log.3.jsonl": 8}, sizes(t, dir))
 }
 
 func TestFullDisk(t *testing.T) {
