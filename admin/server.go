@@ -105,7 +105,7 @@ func (s *Server) command(r *http.Request) (any, error) {
 	case "start":
 		err = s.sup.Start(name)
 	case "stop":
-		err = s.sup.Stop(name)
+		err = s.sup.Stop(r.Context(), name)
 	case "restart":
 		err = s.sup.Restart(r.Context(), name)
 	default:

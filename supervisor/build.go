@@ -30,7 +30,8 @@ func newBuilds(s *Supervisor) *builds {
 }
 
 // run builds the module if it must be built and has not been.
-func (b *builds) run(ctx context.Context, m *manifest.Module) error {
+func (b *builds) run(ctx context.Context, in *instance) error {
+	m := in.module
 	if len(m.Process.Build) == 0 {
 		return nil
 	}
@@ -43,7 +44,8 @@ func (b *builds) run(ctx context.Context, m *manifest.Module) error {
 	if b.done[m.Name] || !b.s.opts.Build && !m.NeedsBuild() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
+	in.enter(Starting, "building "+m.Dir)
+	ctx, cancel := context.WithTimeoutCause(ctx, buildTimeout, fmt.Errorf("not finished after %s", buildTimeout))
 	defer cancel()
 	began := time.Now()
 	if err := b.build(ctx, m); err != nil {
@@ -81,12 +83,16 @@ func (b *builds) build(ctx context.Context, m *manifest.Module) error {
 	case <-proc.Exited():
 	case <-ctx.Done():
 		_ = proc.SignalGroup(syscall.SIGKILL)
-		<-proc.Exited()
+		awaitExit(proc.Exited())
+	}
+	if !isDone(proc.Exited()) {
+		out.close()
+		return failed(fmt.Sprintf("process %d did not die within %s of SIGKILL; it is left behind", proc.PID(), unkillable))
 	}
 	exit := proc.Reap()
 	out.close()
 	if ctx.Err() != nil {
-		return failed(ctx.Err().Error())
+		return failed(context.Cause(ctx).Error())
 	}
 	if !exit.Success() {
 		return failed(exit.String() + b.lastLines(m.Name, began))

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -70,13 +71,17 @@ func (s *Supervisor) serve(ctx context.Context, in *instance, req *ipc.Envelope)
 
 // within returns ctx limited by parent's deadline and cancellation: a child never outlives its parent.
 func within(ctx, parent context.Context) (context.Context, context.CancelFunc) {
-	cancel := context.CancelFunc(func() {})
-	if deadline, ok := parent.Deadline(); ok {
+	var cancel context.CancelFunc
+	if deadline, limited := parent.Deadline(); limited {
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 	} else {
 		ctx, cancel = context.WithCancel(ctx)
 	}
-	stop := context.AfterFunc(parent, cancel)
+	stop := context.AfterFunc(parent, func() {
+		if !errors.Is(parent.Err(), context.DeadlineExceeded) { // then the child's own deadline has come, too
+			cancel()
+		}
+	})
 	return ctx, func() { stop(); cancel() }
 }
 
@@ -110,7 +115,7 @@ func (b messageBus) Call(ctx context.Context, caller Caller, method string, para
 	f := &flight{msg: m, parent: caller.parent, mc: newContext(caller.ID.Module(), caller.TraceID)}
 	if p := caller.parent; p != nil {
 		f.depth = p.depth + 1
-		if f.mc.TraceID == "" || caller.TraceID == "" {
+		if caller.TraceID == "" {
 			f.mc.TraceID = p.mc.TraceID
 		}
 	}

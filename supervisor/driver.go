@@ -9,17 +9,17 @@ import (
 	"github.com/ixtrun/ixt/ipc"
 )
 
-// Driver speaks with processes in one protocol; a manifest names it with artifacts.process.protocol. A driver never
+// driver speaks with processes in one protocol; a manifest names it with artifacts.process.protocol. A driver never
 // spawns, kills or restarts anything.
-type Driver interface {
+type driver interface {
 	// Open prepares a conversation with one process that does not run yet. socket is a path the conversation may listen
 	// on; accept decides whether a connection comes from that process.
-	Open(id ipc.ModuleID, socket string, accept func(*net.UnixConn) error) (Conversation, error)
+	Open(id ipc.ModuleID, socket string, accept func(*net.UnixConn) error) (conversation, error)
 }
 
-// Conversation is what a Driver has with one process. Connect and Init are called once and in this order; the other
+// conversation is what a driver has with one process. Connect and Init are called once and in this order; the other
 // methods are safe for concurrent use after that.
-type Conversation interface {
+type conversation interface {
 	// Environ returns the variables by which the process finds its way here.
 	Environ() []string
 	// Connect waits until the process is there to be talked to.
@@ -35,9 +35,18 @@ type Conversation interface {
 	// Done is closed when the conversation has ended, for the reason Err tells.
 	Done() <-chan struct{}
 	Err() error
-	// Close ends the conversation and waits until it leaves nothing behind.
-	Close()
+	// Close ends the conversation. The error says what does not end with it.
+	Close() error
 }
 
-// Requests is how a conversation hands what its module asks of the host to the supervisor.
-type Requests func(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error)
+// driver returns what speaks the protocol of an instance's module; nil if nothing does.
+func (s *Supervisor) driver(in *instance) driver {
+	switch in.module.Process.Protocol {
+	case "ixt":
+		return ixtDriver{serve: func(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) { return s.serve(ctx, in, req) }}
+	case "none":
+		return noneDriver{}
+	default:
+		return nil
+	}
+}

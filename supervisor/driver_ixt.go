@@ -14,9 +14,9 @@ import (
 )
 
 // ixtDriver speaks the wire of docs/protocol.md over one private Unix socket per process.
-type ixtDriver struct{ serve Requests }
+type ixtDriver struct{ serve ipc.Handler }
 
-func (d ixtDriver) Open(id ipc.ModuleID, socket string, accept func(*net.UnixConn) error) (Conversation, error) {
+func (d ixtDriver) Open(id ipc.ModuleID, socket string, accept func(*net.UnixConn) error) (conversation, error) {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("listening for %s: %w", id, err)
@@ -33,7 +33,7 @@ type ixtConversation struct {
 	socket   string
 	listener *net.UnixListener
 	accept   func(*net.UnixConn) error
-	serve    Requests
+	serve    ipc.Handler
 	conn     *ipc.Conn     // set by Connect
 	ran      chan struct{} // closed when conn.Run has returned
 	once     sync.Once     // guards the listener's end
@@ -60,7 +60,7 @@ func (c *ixtConversation) Connect(ctx context.Context) error {
 			_ = stream.Close() // the one who refused has said why
 			continue
 		}
-		c.conn = ipc.NewConn(stream, &ipc.Options{Handler: ipc.Handler(c.serve)})
+		c.conn = ipc.NewConn(stream, &ipc.Options{Handler: c.serve})
 		c.ran = make(chan struct{})
 		go func() {
 			defer close(c.ran)
@@ -91,18 +91,27 @@ func (c *ixtConversation) Shutdown(ctx context.Context, grace time.Duration) err
 func (c *ixtConversation) Done() <-chan struct{} { return c.conn.Done() }
 func (c *ixtConversation) Err() error            { return c.conn.Err() }
 
-func (c *ixtConversation) Close() {
+// Close does not wait longer than lingering for services that ignore the end of their ctx.
+func (c *ixtConversation) Close() error {
 	c.stopListening()
-	if c.conn != nil {
-		c.conn.Close()
-		<-c.ran
+	if c.conn == nil {
+		return nil
+	}
+	c.conn.Close()
+	timer := time.NewTimer(lingering)
+	defer timer.Stop()
+	select {
+	case <-c.ran:
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("%d service requests of %s ignore the end of their connection; they are left behind", c.conn.Stats().Open, c.id)
 	}
 }
 
 // noneDriver runs any program that speaks nothing: it is ready when it runs, and a signal is all it understands.
 type noneDriver struct{}
 
-func (noneDriver) Open(ipc.ModuleID, string, func(*net.UnixConn) error) (Conversation, error) {
+func (noneDriver) Open(ipc.ModuleID, string, func(*net.UnixConn) error) (conversation, error) {
 	return &silence{done: make(chan struct{})}, nil
 }
 
@@ -132,7 +141,10 @@ func (s *silence) Health(context.Context) (*ipc.Health, error) {
 func (s *silence) Shutdown(context.Context, time.Duration) error { return errNoConversation }
 func (s *silence) Done() <-chan struct{}                         { return s.done }
 func (s *silence) Err() error                                    { return nil }
-func (s *silence) Close()                                        { s.once.Do(func() { close(s.done) }) }
+func (s *silence) Close() error {
+	s.once.Do(func() { close(s.done) })
+	return nil
+}
 
 // errNoConversation says that the process cannot be asked to shut down; a signal must do.
 var errNoConversation = errors.New("the process speaks no protocol")

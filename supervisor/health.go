@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,30 +10,45 @@ import (
 	"github.com/ixtrun/ixt/manifest"
 )
 
-// healthPolicy judges health answers: a function of what it was told, without a clock.
+// healthPolicy judges how an instance is: a function of what it was told, without a clock.
 type healthPolicy struct {
 	rules    manifest.Health
 	failures int // in a row
 }
 
-// verdict is what a health answer means.
-type verdict struct {
+// sighting is what one look at an instance showed: its answer to health_check, or why there is none, and its open calls.
+type sighting struct {
+	answer  *ipc.Health
+	err     error
+	open    int           // calls it works on
+	overdue time.Duration // how long the latest of them is past its deadline
+}
+
+// judgement is what a sighting means.
+type judgement struct {
 	routed bool // takes calls
 	sick   bool // must be restarted
 	why    string
 }
 
-func (h *healthPolicy) next(answer *ipc.Health, err error) verdict {
+// next judges. No answer from an instance that works on calls within their deadlines proves nothing: it is busy, not hung
+// (docs/protocol.md, "Health").
+func (h *healthPolicy) next(s sighting) judgement {
 	switch {
-	case err != nil:
-		h.failures++
-		return verdict{true, h.failures >= h.rules.Failures, fmt.Sprintf("health check failed %d times in a row: %v", h.failures, err)}
-	case !answer.Healthy:
-		h.failures++
-		return verdict{true, h.failures >= h.rules.Failures, fmt.Sprintf("unhealthy %d times in a row%s", h.failures, because(answer.Reason))}
+	case s.err != nil && s.open > 0 && s.overdue <= h.rules.Timeout.Std():
+		return judgement{routed: true, why: "no answer to the health check, but calls within their deadlines are open"}
+	case s.err != nil:
+		return h.fail(fmt.Sprintf("health check failed: %v", s.err))
+	case !s.answer.Healthy:
+		return h.fail("unhealthy" + because(s.answer.Reason))
 	}
 	h.failures = 0
-	return verdict{routed: answer.Ready, why: answer.Reason}
+	return judgement{routed: s.answer.Ready, why: s.answer.Reason}
+}
+
+func (h *healthPolicy) fail(why string) judgement {
+	h.failures++
+	return judgement{true, h.failures >= h.rules.Failures, fmt.Sprintf("%s (%d of %d)", why, h.failures, h.rules.Failures)}
 }
 
 func because(reason string) string {
@@ -47,17 +63,12 @@ type healthWatch struct {
 	policy  healthPolicy
 	ticker  *time.Ticker // nil: never asks
 	asking  bool
-	answers chan healthAnswer
+	answers chan sighting
 	cancel  context.CancelFunc
 }
 
-type healthAnswer struct {
-	health *ipc.Health
-	err    error
-}
-
 func newHealthWatch(rules manifest.Health, off bool) *healthWatch {
-	w := &healthWatch{policy: healthPolicy{rules: rules}, answers: make(chan healthAnswer, 1), cancel: func() {}}
+	w := &healthWatch{policy: healthPolicy{rules: rules}, answers: make(chan sighting, 1), cancel: func() {}}
 	if !off && rules.Interval > 0 {
 		w.ticker = time.NewTicker(rules.Interval.Std())
 	}
@@ -82,11 +93,18 @@ func (w *healthWatch) stop() {
 	}
 }
 
-// checkHealth asks. A serial module is asked only between calls: while one is open its health clock stands still.
+// errOverdue stands for the answer of a serial module that cannot be asked because it is stuck in a call.
+var errOverdue = errors.New("a call is past its deadline and not answered")
+
+// checkHealth asks. A serial module is asked only between calls: while one is open its health clock stands still, unless
+// that call is past its deadline.
 func (in *instance) checkHealth(life context.Context, p *incarnation, w *healthWatch) {
 	done := func() {}
 	if p.provider.serial {
 		if !in.s.router.reserve(p.provider) {
+			open, overdue := in.s.router.load(p.provider, time.Now())
+			w.asking = true
+			w.answers <- sighting{err: errOverdue, open: open, overdue: overdue}
 			return
 		}
 		done = func() { in.s.router.unreserve(p.provider) }
@@ -96,28 +114,31 @@ func (in *instance) checkHealth(life context.Context, p *incarnation, w *healthW
 	go func() {
 		health, err := p.talk.Health(ctx)
 		done()
-		w.answers <- healthAnswer{health, err}
+		open, overdue := in.s.router.load(p.provider, time.Now())
+		w.answers <- sighting{health, err, open, overdue}
 	}()
 }
 
-// judge draws the consequences of an answer; true means that the process must be restarted, for the reason given.
-func (in *instance) judge(p *incarnation, w *healthWatch, a healthAnswer) (string, bool) {
+// judge draws the consequences of a sighting; true means that the process must be restarted, for the reason given.
+func (in *instance) judge(p *incarnation, w *healthWatch, s sighting) (string, bool) {
 	w.asking = false
 	w.cancel()
 	if isDone(p.talk.Done()) {
 		return "", false // the connection's end says more
 	}
-	v := w.policy.next(a.health, a.err)
-	state := in.snapshot().State
+	before := w.policy.failures
+	j := w.policy.next(s)
+	now := in.snapshot()
 	switch {
-	case v.sick:
-		return v.why, true
-	case w.policy.failures > 0:
-		in.s.journal.add(Entry{Kind: KindWarning, Module: in.id.Name, Instance: in.id.Instance, Text: v.why})
-	case !v.routed && state == Ready:
+	case j.sick:
+		return j.why, true
+	case w.policy.failures > before:
+		in.s.journal.add(Entry{Kind: KindWarning, Module: in.id.Name, Instance: in.id.Instance, Text: j.why})
+	case s.err != nil: // busy
+	case !j.routed && (now.State == Ready || now.Why != j.why):
 		in.s.router.detach(p.provider)
-		in.enter(Unready, v.why)
-	case v.routed && state == Unready:
+		in.enter(Unready, j.why)
+	case j.routed && now.State == Unready:
 		in.s.router.attach(p.provider)
 		in.enter(Ready, "")
 	}

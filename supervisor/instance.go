@@ -15,10 +15,10 @@ import (
 // instance is one numbered place for a process of a module. One goroutine, run, owns it from start to stop and goes
 // through its life in a straight line:
 //
-//	             ┌────────────────────────────────────────────────────────────┐
-//	             v                                                            │
+//	   ┌─────────────────────────────────────────────────────────────────────┐
+//	   v                                                                     │
 //	waiting ─> starting ─> ready <─> unready ─> draining ─> stopping ─> backoff or failed
-//	             └── failed start ────────────────────────────┘             └─> stopped, when told to
+//	              └── failed start ────────────────────────────┘   └─> stopped, when told to
 //
 // Others see it only through its record, and influence it only by ending its ctx (stop) and by kick.
 type instance struct {
@@ -29,15 +29,16 @@ type instance struct {
 
 	stop context.CancelFunc // asks for an orderly end
 	kick chan struct{}      // asks for a restart now; holds one
-	done chan struct{}      // closed when run has returned
+	done chan struct{}      // closed when run has returned and the unit has forgotten the instance
 
 	flights sync.Map // open handle id -> *flight, of the current process
 
-	mu     sync.Mutex
-	record record
+	mu       sync.Mutex
+	record   record
+	provider *provider // while there is one
 }
 
-// record is all that is known of an instance from outside: small, plain and complete, so that it could be written down.
+// record is all that is known of an instance from outside: small, plain and complete, so that it can be written down.
 type record struct {
 	State     State
 	Why       string    // the reason of the state, one sentence
@@ -47,11 +48,10 @@ type record struct {
 	SDK       string    // as the module named it in init
 	Limit     int       // calls at once
 	Socket    string    // where a module started by hand connects
-	ReadyAt   time.Time // zero unless it has been ready in this life
+	ReadyAt   time.Time // when the current process became ready
 	NextStart time.Time // backoff and failed: when the next attempt is due; zero: none by itself
 	Restarts  int
 	LastExit  string
-	provider  *provider
 }
 
 func (in *instance) snapshot() record {
@@ -60,30 +60,23 @@ func (in *instance) snapshot() record {
 	return in.record
 }
 
-// update changes the record; nothing else does.
-func (in *instance) update(f func(*record)) {
-	in.mu.Lock()
-	f(&in.record)
-	in.mu.Unlock()
-}
-
-// enter changes the state, writes it into the journal and lets callers look again.
-func (in *instance) enter(state State, why string, more ...func(*record)) {
+// enter changes the record and its state, writes that into the journal and lets callers look again. Nothing else changes it.
+func (in *instance) enter(state State, why string, changes ...func(*record)) {
 	now := time.Now()
-	var entry Entry
-	in.update(func(r *record) {
-		if r.State != state {
-			r.Since = now
-		}
-		r.State, r.Why, r.NextStart = state, why, time.Time{}
-		for _, f := range more {
-			f(r)
-		}
-		entry = Entry{Kind: KindState, Module: in.id.Name, Instance: in.id.Instance, State: state, Text: why, PID: r.PID}
-		if !r.NextStart.IsZero() {
-			entry.DelayMS = r.NextStart.Sub(now).Milliseconds()
-		}
-	})
+	in.mu.Lock()
+	r := &in.record
+	if r.State != state {
+		r.Since = now
+	}
+	r.State, r.Why, r.NextStart = state, why, time.Time{}
+	for _, change := range changes {
+		change(r)
+	}
+	entry := Entry{Kind: KindState, Module: in.id.Name, Instance: in.id.Instance, State: state, Text: why, PID: r.PID}
+	if !r.NextStart.IsZero() {
+		entry.DelayMS = r.NextStart.Sub(now).Milliseconds()
+	}
+	in.mu.Unlock()
 	in.s.journal.add(entry)
 	in.s.router.stateChanged()
 	in.unit.announce()
@@ -91,21 +84,12 @@ func (in *instance) enter(state State, why string, more ...func(*record)) {
 
 // run is the instance's life. It returns when life has ended and nothing of the instance is left.
 func (in *instance) run(life context.Context) {
-	defer close(in.done)
 	policy := restartPolicy{rules: in.module.Restart}
-	for {
-		if in.awaitOthers(life) != nil {
+	for first := true; in.awaitOthers(life) == nil; first = false {
+		end := in.live(life, first)
+		if life.Err() != nil || !in.rest(life, policy.next(time.Now(), end, rand.Float64())) {
 			break
 		}
-		end := in.live(life)
-		if life.Err() != nil {
-			break
-		}
-		d := policy.next(time.Now(), end, rand.Float64())
-		if !in.rest(life, d) {
-			break
-		}
-		in.update(func(r *record) { r.Restarts++ })
 	}
 	in.enter(Stopped, "")
 }
@@ -114,10 +98,10 @@ func (in *instance) run(life context.Context) {
 func (in *instance) awaitOthers(life context.Context) error {
 	for {
 		missing, changed := in.s.missing(in.module)
-		if missing == "" {
+		if missing == nil {
 			return life.Err()
 		}
-		in.enter(Waiting, "for "+missing+" to be ready")
+		in.enter(Waiting, "for "+missing.m.Name+" to be ready")
 		select {
 		case <-changed:
 		case <-life.Done():
@@ -152,16 +136,29 @@ func (in *instance) rest(life context.Context, d decision) bool {
 }
 
 // live is one process from spawn to reap; it returns why it ended.
-func (in *instance) live(life context.Context) ending {
-	p := &incarnation{born: time.Now()}
+func (in *instance) live(life context.Context, first bool) ending {
+	p := &incarnation{born: time.Now(), byHand: in.s.opts.ByHand[in.module.Name]}
+	in.enter(Starting, "", func(r *record) {
+		if !first {
+			r.Restarts++
+		}
+		select {
+		case <-in.kick: // what it asked for is happening
+		default:
+		}
+	})
 	if err := in.start(life, p); err != nil {
-		in.end(p, "the start failed")
+		why := "the start failed"
+		if life.Err() != nil {
+			why = "asked to stop"
+		}
+		in.end(p, why)
 		return in.failedStart(p, err)
 	}
 	end := in.watch(life, p)
 	end.ran = time.Since(p.ready)
 	exit := in.end(p, end.what)
-	if p.died {
+	if p.died && !end.broken {
 		end.what = exit
 	}
 	in.s.restartCoupled(in.module.Name)
@@ -178,13 +175,13 @@ func (in *instance) failedStart(p *incarnation, err error) ending {
 	if errors.As(err, &early) {
 		early.last = in.lastWords(p)
 	}
-	return ending{what: err.Error(), never: false}
+	return ending{what: err.Error(), wanted: p.byHand}
 }
 
 // watch stays with a ready process until it ends, must be ended or is told to end.
 func (in *instance) watch(life context.Context, p *incarnation) ending {
-	watch := newHealthWatch(in.module.Health, p.byHand || in.module.Process.Protocol == "none")
-	defer watch.stop()
+	health := newHealthWatch(in.module.Health, p.byHand || in.module.Process.Protocol == "none")
+	defer health.stop()
 	for {
 		select {
 		case <-life.Done():
@@ -196,10 +193,10 @@ func (in *instance) watch(life context.Context, p *incarnation) ending {
 			return ending{what: "the process ended"}
 		case <-p.talk.Done():
 			return in.lost(life, p)
-		case <-watch.due():
-			in.checkHealth(life, p, watch)
-		case answer := <-watch.answers:
-			if why, sick := in.judge(p, watch, answer); sick {
+		case <-health.due():
+			in.checkHealth(life, p, health)
+		case answer := <-health.answers:
+			if why, sick := in.judge(p, health, answer); sick {
 				return ending{what: why}
 			}
 		}
@@ -212,13 +209,12 @@ const lingering = time.Second
 // lost finds out what the end of a connection means: mostly that the process is on its way out.
 func (in *instance) lost(life context.Context, p *incarnation) ending {
 	in.s.router.detach(p.provider)
-	if p.byHand {
-		return ending{what: "the module closed its connection", wanted: true}
+	end := ending{what: "the module closed its connection", wanted: p.byHand}
+	if broken := new(ipc.ProtocolError); errors.As(p.talk.Err(), &broken) {
+		end.what, end.broken = broken.Error(), true
 	}
-	why := "the module closed its connection"
-	var broken *ipc.ProtocolError
-	if errors.As(p.talk.Err(), &broken) {
-		why = broken.Error()
+	if p.byHand {
+		return end
 	}
 	timer := time.NewTimer(lingering)
 	defer timer.Stop()
@@ -228,15 +224,15 @@ func (in *instance) lost(life context.Context, p *incarnation) ending {
 	case <-timer.C:
 	case <-life.Done():
 	}
-	return ending{what: why}
+	return end
 }
 
 // incarnation is one process of an instance with everything that belongs to it.
 type incarnation struct {
 	born     time.Time
 	ready    time.Time
-	talk     Conversation
-	proc     *process.Process // nil if the module is started by hand
+	talk     conversation
+	proc     *process.Process // nil if it is not spawned yet, or if a person starts it
 	provider *provider        // nil before init is answered
 	output   output           // the readers of stdout and stderr
 	byHand   bool             // a person starts it; it is awaited and not timed

@@ -20,7 +20,7 @@ const (
 	KindSupervisor Kind = "supervisor" // the supervisor itself started, stops, has stopped
 	KindState      Kind = "state"      // an instance changed its state
 	KindExit       Kind = "exit"       // a process ended
-	KindBuild      Kind = "build"      // a module's build began or ended
+	KindBuild      Kind = "build"      // a module was built
 	KindRefused    Kind = "refused"    // a connection or a service request was refused
 	KindCall       Kind = "call"       // a call ended without a module's answer
 	KindWarning    Kind = "warning"    // something a person should know that stopped nothing
@@ -77,22 +77,9 @@ type Journal struct {
 	last    uint64
 	arrived chan struct{} // closed and replaced with every entry
 	closed  bool
-	file    *ringfile.File // takes every entry as JSON as well; nil: memory only
 }
 
 func newJournal() *Journal { return &Journal{arrived: make(chan struct{})} }
-
-// keepIn writes the entries from here on to file and closes the one before; nil: they stay in memory only.
-func (j *Journal) keepIn(file *ringfile.File) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	before := j.file
-	j.file = file
-	if before == nil {
-		return nil
-	}
-	return before.Close()
-}
 
 func (j *Journal) add(e Entry) {
 	j.mu.Lock()
@@ -106,11 +93,6 @@ func (j *Journal) add(e Entry) {
 		j.ring = append(j.ring, e)
 	} else {
 		j.ring[(e.Seq-1)%journalSize] = e
-	}
-	if j.file != nil {
-		if line, err := json.Marshal(e); err == nil {
-			_ = j.file.Append(line) // a full disk stops nothing; the file counts what it had to drop
-		}
 	}
 	close(j.arrived)
 	j.arrived = make(chan struct{})
@@ -159,7 +141,7 @@ func (j *Journal) Follow(ctx context.Context, after uint64) iter.Seq[Entry] {
 			arrived, closed := j.arrived, j.closed
 			j.mu.Unlock()
 			for _, e := range batch {
-				if !yield(e) {
+				if ctx.Err() != nil || !yield(e) {
 					return
 				}
 				after = e.Seq
@@ -175,6 +157,16 @@ func (j *Journal) Follow(ctx context.Context, after uint64) iter.Seq[Entry] {
 			case <-ctx.Done():
 				return
 			}
+		}
+	}
+}
+
+// keepIn writes every entry to file until the journal is closed. A slow disk makes gaps, a full one drops entries; neither
+// holds anybody up.
+func (j *Journal) keepIn(file *ringfile.File) {
+	for e := range j.Follow(context.Background(), 0) {
+		if line, err := json.Marshal(e); err == nil {
+			_ = file.Append(line) // the file counts what it had to drop
 		}
 	}
 }

@@ -29,6 +29,4 @@ type Options struct {
 	ByHand map[string]bool
 	// Services are offered to modules beside the message bus.
 	Services []Service
-	// Drivers are protocols beside "ixt" and "none", by the name that artifacts.process.protocol gives them.
-	Drivers map[string]Driver
 }

@@ -44,4 +44,5 @@ func (o *output) close() {
 		_ = r.SetReadDeadline(time.Now().Add(lingering))
 	}
 	o.readers.Wait()
+	o.ends = nil
 }

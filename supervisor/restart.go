@@ -21,6 +21,7 @@ type ending struct {
 	what   string        // "exit 1", "signal: killed", "health failed 3 times: ..."; reads well after "after"
 	ran    time.Duration // time it was ready; 0: it never was
 	never  bool          // no restart can help until something else changes: a refused configuration
+	broken bool          // it broke the wire, which says more than the exit that follows
 	wanted bool          // a restart was asked for: no failure
 }
 
@@ -90,8 +91,8 @@ func (p *restartPolicy) delay(luck float64) time.Duration {
 	for i := 1; i < p.streak && d < limit; i++ {
 		d *= 2
 	}
-	d = min(d, limit)
-	return time.Duration(float64(d) * (1 + p.rules.Jitter*(2*luck-1)))
+	spread := time.Duration(float64(min(d, limit)) * (1 + p.rules.Jitter*(2*luck-1)))
+	return min(spread, limit)
 }
 
 func ordinal(n int) string {

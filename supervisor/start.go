@@ -16,9 +16,7 @@ import (
 
 // start brings a process to ready. On an error p holds what exists so far; end clears it away.
 func (in *instance) start(life context.Context, p *incarnation) error {
-	p.byHand = in.s.opts.ByHand[in.module.Name]
-	in.enter(Starting, "")
-	if err := in.s.builds.run(life, in.module); err != nil {
+	if err := in.s.builds.run(life, in); err != nil {
 		return err
 	}
 	ctx, cancel := in.startContext(life, p)
@@ -31,9 +29,10 @@ func (in *instance) start(life context.Context, p *incarnation) error {
 			return err
 		}
 	}
-	ctx, unwatch := untilExit(ctx, p)
-	defer unwatch()
-	if err := p.talk.Connect(ctx); err != nil {
+	connecting, unwatch := untilExit(ctx, p)
+	err := p.talk.Connect(connecting)
+	unwatch()
+	if err != nil {
 		return in.startFailed(ctx, p, "it connected", err)
 	}
 	config, err := json.Marshal(in.module.Config)
@@ -141,16 +140,12 @@ func untilExit(ctx context.Context, p *incarnation) (context.Context, func()) {
 
 // startFailed finds the reason behind a failed step: the process's exit and the timeout explain more than a closed socket.
 func (in *instance) startFailed(ctx context.Context, p *incarnation, step string, err error) error {
-	if p.proc != nil && !errors.Is(context.Cause(ctx), errStartTimeout) {
-		timer := time.NewTimer(lingering)
-		defer timer.Stop()
-		var refused *ipc.Error
-		if !errors.As(err, &refused) || refused.Outcome != ipc.Done {
-			select {
-			case <-p.exited():
-			case <-timer.C:
-			}
-		}
+	var refused *ipc.Error
+	if errors.As(err, &refused) && refused.Outcome == ipc.Done {
+		return err // its own words say more than its exit
+	}
+	if p.proc != nil && ctx.Err() == nil {
+		in.wait(lingering, p.exited())
 	}
 	select {
 	case <-p.exited():
@@ -195,13 +190,15 @@ func (in *instance) admit(p *incarnation, answer *ipc.InitResult) {
 		talk:     p.talk,
 		limit:    max(answer.MaxConcurrency, 1),
 		serial:   answer.MaxConcurrency <= 0,
-		perTopic: map[string]int{},
 		topics:   in.module.Services,
+		open:     map[*flight]*topic{},
+		perTopic: map[string]int{},
+		idle:     make(chan struct{}),
 	}
 	p.ready = time.Now()
-	in.update(func(r *record) {
-		r.provider, r.SDK, r.Limit, r.ReadyAt = p.provider, answer.SDK, p.provider.limit, p.ready
-	})
+	in.mu.Lock()
+	in.provider = p.provider
+	in.mu.Unlock()
 	in.s.router.attach(p.provider)
-	in.enter(Ready, "")
+	in.enter(Ready, "", func(r *record) { r.SDK, r.Limit, r.ReadyAt = answer.SDK, p.provider.limit, p.ready })
 }

@@ -121,12 +121,8 @@ func (u *unit) status() ModuleStatus {
 		out.Instances = append(out.Instances, in.status())
 	}
 	if len(out.Instances) == 0 {
-		hope, why := u.prospect(time.Time{})
-		state := Stopped
-		if hope {
-			state = Waiting
-		}
-		out.Instances = []InstanceStatus{{Instance: 1, State: state, Why: why}}
+		_, why := u.prospect(time.Time{})
+		out.Instances = []InstanceStatus{{Instance: 1, State: Stopped, Why: why}}
 	}
 	return out
 }
@@ -137,22 +133,17 @@ func (in *instance) status() InstanceStatus {
 		Instance: in.id.Instance, State: r.State, Why: r.Why, Since: r.Since, PID: r.PID, SDK: r.SDK, Concurrency: r.Limit,
 		Restarts: r.Restarts, LastExit: r.LastExit, Socket: r.Socket,
 	}
-	if r.provider != nil {
-		out.InFlight = in.s.router.inFlight(r.provider)
+	in.mu.Lock()
+	p := in.provider
+	in.mu.Unlock()
+	if p != nil {
+		out.InFlight, _ = in.s.router.load(p, time.Now())
+	}
+	if !r.ReadyAt.IsZero() {
 		out.ReadyAt = &r.ReadyAt
 	}
 	if !r.NextStart.IsZero() {
 		out.NextStart = &r.NextStart
 	}
 	return out
-}
-
-func (r *router) inFlight(p *provider) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n := 0
-	for _, open := range p.perTopic {
-		n += open
-	}
-	return n
 }

@@ -14,22 +14,26 @@ import (
 // unkillable is how long a process may take to vanish after SIGKILL before it is reported and left behind.
 const unkillable = 10 * time.Second
 
-// end takes a process down and clears away all that belongs to it; every step is bounded, and hurry skips the gentle ones:
+// end takes a process down and clears away all that belongs to it; it returns how the process exited. Every step is bounded,
+// and StopNow skips the gentle ones:
 //
 //	stop routing, drain ─> shutdown message ─> end of the connection ─> SIGTERM ─> SIGKILL ─> reap, last lines of the log
-func (in *instance) end(p *incarnation, why string) string {
-	rules := in.module.Stop
+func (in *instance) end(p *incarnation, why string) (exit string) {
 	if p.provider != nil {
 		idle := in.s.router.detach(p.provider)
 		if !p.died && !isDone(p.talk.Done()) {
 			in.enter(Draining, why)
-			in.wait(rules.Drain.Std(), idle, p.exited(), p.talk.Done())
+			in.wait(in.s.drainTime(in.module), idle, p.exited(), p.talk.Done())
 			in.enter(Stopping, why)
 			in.shutdown(p)
 		}
 	}
 	if p.proc == nil {
+		if p.byHand && in.snapshot().State != Stopping {
+			in.enter(Stopping, why)
+		}
 		in.hangUp(p)
+		in.forget(p, "")
 		return ""
 	}
 	if !isDone(p.exited()) {
@@ -39,35 +43,58 @@ func (in *instance) end(p *incarnation, why string) string {
 		}
 		in.signal(p)
 	}
-	exit, ok := in.reap(p)
-	if !ok {
+	if !isDone(p.exited()) {
+		exit = fmt.Sprintf("process %d did not die within %s of SIGKILL; it is left behind", p.proc.PID(), unkillable)
+		in.warn(exit)
+		in.forget(p, exit)
 		return exit
 	}
+	p.exit = p.proc.Reap()
 	// Killing the group has closed the module's end: what it had answered before is read to the end before hanging up.
 	if p.provider != nil {
 		in.wait(lingering, p.talk.Done())
 	}
 	in.hangUp(p)
 	p.output.close()
+	exit = p.exit.String()
 	if last := in.lastWords(p); last != "" && p.died && !p.exit.Success() {
 		exit += ": " + last
 	}
-	in.update(func(r *record) { r.PID, r.Started, r.LastExit, r.provider = 0, 0, exit, nil })
 	in.s.journal.add(Entry{Kind: KindExit, Module: in.id.Name, Instance: in.id.Instance, PID: p.proc.PID(), Text: exit})
+	in.forget(p, exit)
 	return exit
+}
+
+// forget clears from the record what belonged to the process.
+func (in *instance) forget(p *incarnation, exit string) {
+	p.output.close()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	r := &in.record
+	r.PID, r.Started, r.SDK, r.Limit, r.Socket, r.ReadyAt = 0, 0, "", 0, "", time.Time{}
+	if exit != "" {
+		r.LastExit = exit
+	}
+	in.provider = nil
+}
+
+func (in *instance) warn(text string) {
+	in.s.journal.add(Entry{Kind: KindWarning, Module: in.id.Name, Instance: in.id.Instance, Text: text})
 }
 
 // shutdown tells the module to finish and waits until it has exited, or its time is up.
 func (in *instance) shutdown(p *incarnation) {
 	limit := in.module.Stop.Shutdown.Std()
-	ctx, cancel := context.WithTimeout(in.s.hurry, limit)
+	bounded, cancel := context.WithTimeout(in.s.patience, limit)
 	defer cancel()
+	ctx, unwatch := untilExit(bounded, p)
+	defer unwatch()
 	err := p.talk.Shutdown(ctx, limit)
 	switch {
 	case errors.Is(err, errNoConversation):
 		return
-	case err != nil: // the connection is broken, or the time is up
-		in.wait(lingering, p.exited())
+	case err != nil: // it has exited, the connection is broken, or the time is up
+		in.wait(lingering, p.exited(), bounded.Done())
 		return
 	}
 	gone := p.exited()
@@ -76,7 +103,7 @@ func (in *instance) shutdown(p *incarnation) {
 	}
 	select {
 	case <-gone:
-	case <-ctx.Done():
+	case <-bounded.Done():
 	}
 }
 
@@ -88,33 +115,29 @@ func (in *instance) signal(p *incarnation) {
 		return
 	}
 	_ = p.proc.SignalGroup(syscall.SIGKILL)
+	awaitExit(p.proc.Exited())
+}
+
+// awaitExit waits for a process that has been sent SIGKILL.
+func awaitExit(exited <-chan struct{}) {
 	timer := time.NewTimer(unkillable)
 	defer timer.Stop()
 	select {
-	case <-p.exited():
+	case <-exited:
 	case <-timer.C:
 	}
 }
 
-// reap collects the process; false means that it would not die and is left behind, which the journal says.
-func (in *instance) reap(p *incarnation) (string, bool) {
-	if !isDone(p.exited()) {
-		text := fmt.Sprintf("process %d did not die within %s of SIGKILL; it is left behind", p.proc.PID(), unkillable)
-		in.s.journal.add(Entry{Kind: KindWarning, Module: in.id.Name, Instance: in.id.Instance, PID: p.proc.PID(), Text: text})
-		in.hangUp(p)
-		return text, false
-	}
-	p.exit = p.proc.Reap()
-	return p.exit.String(), true
-}
-
 func (in *instance) hangUp(p *incarnation) {
-	if p.talk != nil {
-		p.talk.Close()
+	if p.talk == nil {
+		return
+	}
+	if err := p.talk.Close(); err != nil {
+		in.warn(err.Error())
 	}
 }
 
-// wait returns when one of the channels is closed, the time is up or there is hurry.
+// wait returns when one of the channels is closed, the time is up, or nothing is waited for any more.
 func (in *instance) wait(limit time.Duration, events ...<-chan struct{}) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -125,7 +148,7 @@ func (in *instance) wait(limit time.Duration, events ...<-chan struct{}) {
 	case <-any[1]:
 	case <-any[2]:
 	case <-timer.C:
-	case <-in.s.hurry.Done():
+	case <-in.s.patience.Done():
 	}
 }
 

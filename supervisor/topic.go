@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -8,68 +9,37 @@ import (
 	"github.com/ixtrun/ixt/manifest"
 )
 
-// topic is one name that callers use: who provides it now and who waits for it. The Router's lock guards it.
+// topic is one name that callers use: who provides it now and who waits for it. The router's lock guards it.
 type topic struct {
 	name      string
-	rules     manifest.Service
-	modules   []string // names of those that declare it, ready or not
+	rules     manifest.Service // of the module that comes first in start order; concurrency and idempotent are each provider's own
+	modules   []string         // names of those that declare it, ready or not
+	byHand    bool             // a person steps through the module: no default deadline
 	providers []*provider
 	queue     []*waiter // by priority, then by arrival
 	drained   rate      // how fast calls leave, for retry_after
 	counts    counts
+	reports   map[string]*reported // by code
 }
 
 // counts are a topic's totals since the start.
 type counts struct{ done, failed, rejected, retried uint64 }
 
-// provider is a ready instance as the router sees it.
-type provider struct {
-	instance *instance
-	talk     Conversation
-	limit    int                         // calls at once, all topics together
-	serial   bool                        // nothing but cancel and shutdown may be sent while a call is open
-	open     int                         // calls that hold a slot: the module owes an answer
-	perTopic map[string]int              // the same by topic
-	topics   map[string]manifest.Service // what it provides
-	attached bool                        // takes new calls
-	idle     chan struct{}               // closed when detached and open is 0
-}
-
-// free reports whether the provider can take one more call on the topic now.
-func (p *provider) free(t *topic) bool {
-	limit := p.topics[t.name].Concurrency
-	return p.attached && p.open < p.limit && (limit == 0 || p.perTopic[t.name] < limit)
-}
-
-func (p *provider) occupy(t *topic) {
-	p.open++
-	p.perTopic[t.name]++
-}
-
 // waiter is a call in a topic's queue.
 type waiter struct {
 	priority ipc.Priority
+	flight   *flight
 	granted  chan *provider // buffered; receives at most one
 }
 
-// choose picks the free provider with the fewest open calls; nil if there is none. A provider in avoid is taken only if
-// no other is attached.
-func (t *topic) choose(avoid []*provider) *provider {
-	pick := func(skip bool) (best *provider) {
-		for _, p := range t.providers {
-			if !p.free(t) || skip && slices.Contains(avoid, p) {
-				continue
-			}
-			if best == nil || p.open < best.open {
-				best = p
-			}
+// choose picks the free provider with the fewest open calls; nil if there is none.
+func (t *topic) choose() (best *provider) {
+	for _, p := range t.providers {
+		if p.free(t) && (best == nil || len(p.open) < len(best.open)) {
+			best = p
 		}
-		return best
 	}
-	if best := pick(true); best != nil || len(avoid) == 0 {
-		return best
-	}
-	return pick(false)
+	return best
 }
 
 // enqueue puts w behind the waiters of its priority and before those of a lower one.
@@ -88,6 +58,40 @@ func (t *topic) leave(w *waiter) bool {
 		t.queue = slices.Delete(t.queue, i, i+1)
 	}
 	return i >= 0
+}
+
+// provider is a running instance as the router sees it. The router's lock guards what changes.
+type provider struct {
+	instance *instance
+	talk     conversation
+	limit    int                         // calls at once, all topics together
+	serial   bool                        // nothing but cancel and shutdown may be sent while a call is open
+	topics   map[string]manifest.Service // what it provides
+
+	open     map[*flight]*topic // calls that hold a slot: the module owes an answer
+	perTopic map[string]int     // the same, counted by topic
+	reserved bool               // for a health check of a serial module, which must not meet a call
+	attached bool               // takes new calls
+	idle     chan struct{}      // closed when detached and nothing is open
+}
+
+// free reports whether the provider can take one more call on the topic now.
+func (p *provider) free(t *topic) bool {
+	limit := p.topics[t.name].Concurrency
+	return p.attached && !p.reserved && len(p.open) < p.limit && (limit == 0 || p.perTopic[t.name] < limit)
+}
+
+func (p *provider) occupy(t *topic, f *flight) {
+	p.open[f] = t
+	p.perTopic[t.name]++
+	f.provider = p
+}
+
+func (p *provider) checkIdle() {
+	if p.attached || len(p.open) > 0 || isDone(p.idle) {
+		return
+	}
+	close(p.idle)
 }
 
 // rate estimates a flow of events: an exponentially weighted mean of the time between them.
@@ -113,4 +117,37 @@ func (r *rate) after(n int) time.Duration {
 		return 100 * time.Millisecond
 	}
 	return min(max(time.Duration(n)*r.gap, 5*time.Millisecond), time.Minute)
+}
+
+// reported keeps an overload from washing everything else out of the journal.
+type reported struct {
+	last    time.Time
+	skipped int
+}
+
+// reportGap is how often calls of one topic that end with the same code are journaled one by one.
+const reportGap = time.Second
+
+// report journals how a call ended, or counts it for the next entry of its kind.
+func (r *router) report(t *topic, e Entry) {
+	if t != nil {
+		now := time.Now()
+		r.mu.Lock()
+		seen := t.reports[e.Code]
+		if seen == nil {
+			seen = &reported{}
+			t.reports[e.Code] = seen
+		}
+		if now.Sub(seen.last) < reportGap {
+			seen.skipped++
+			r.mu.Unlock()
+			return
+		}
+		if seen.skipped > 0 {
+			e.Text += fmt.Sprintf(" (and %d more like it before)", seen.skipped)
+		}
+		*seen = reported{last: now}
+		r.mu.Unlock()
+	}
+	r.journal.add(e)
 }

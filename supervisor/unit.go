@@ -11,12 +11,12 @@ import (
 )
 
 // unit is a configured module: what is wanted of it, and the instances that are there. The two are kept apart; commands
-// change the first and see to it that the second follows.
+// change the first, and fill sees to it that the second follows.
 type unit struct {
 	s *Supervisor
 	m *manifest.Module
 
-	command sync.Mutex // held by a command from beginning to end: two of them do not mix
+	turn chan struct{} // held by a restart from beginning to end: two of them do not mix
 
 	mu        sync.Mutex
 	desired   desire
@@ -34,7 +34,7 @@ const (
 )
 
 func newUnit(s *Supervisor, m *manifest.Module) *unit {
-	return &unit{s: s, m: m, changed: make(chan struct{})}
+	return &unit{s: s, m: m, turn: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
 func (u *unit) announce() {
@@ -63,21 +63,38 @@ func (u *unit) list() []*instance {
 	return slices.Clone(u.instances)
 }
 
+func (u *unit) wants() desire {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.desired
+}
+
 // start makes the module run; it does not wait for it to be ready. Starting what runs retries what rests in backoff or failed.
 func (u *unit) start() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.s.stopping() {
-		return
-	}
 	u.desired = running
 	for _, in := range u.instances {
-		switch in.snapshot().State {
-		case Backoff, Failed:
-			in.restart()
-		}
+		in.restart(Backoff, Failed)
 	}
-	for len(u.instances) < u.m.Scale.Instances {
+	u.fill()
+}
+
+// wake starts a module that nobody has started or stopped; false if there was nothing to do.
+func (u *unit) wake() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.desired != asleep {
+		return false
+	}
+	u.desired = running
+	u.fill()
+	return true
+}
+
+// fill adds the instances that are wanted and missing. u.mu is held.
+func (u *unit) fill() {
+	for u.desired == running && !u.s.stopping() && len(u.instances) < u.m.Scale.Instances {
 		u.add()
 	}
 }
@@ -95,49 +112,72 @@ func (u *unit) add() *instance {
 		done: make(chan struct{}),
 	}
 	in.record = record{State: Starting, Since: time.Now()}
-	var life context.Context
-	life, in.stop = context.WithCancel(context.Background()) // ended by stop alone, so that the order of stopping is kept
+	life, stop := context.WithCancel(context.Background()) // ended by stop alone, so that the order of stopping is kept
+	in.stop = stop
 	u.instances = append(u.instances, in)
 	go func() {
+		defer close(in.done)
+		defer u.remove(in)
+		defer stop()
 		in.run(life)
-		in.stop()
 	}()
 	return in
 }
 
-// stop ends the given instances and waits until nothing of them is left.
-func (u *unit) stop(instances []*instance) {
+// remove forgets an instance whose life is over, and starts another one if that is wanted meanwhile.
+func (u *unit) remove(in *instance) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.instances = slices.DeleteFunc(u.instances, func(other *instance) bool { return other == in })
+	u.fill()
+}
+
+// halt makes the module stop and waits until nothing of it is left, or ctx ends; it goes on stopping then. The last command
+// counts: a start that comes meanwhile starts it again.
+func (u *unit) halt(ctx context.Context) error {
+	u.mu.Lock()
+	u.desired = halted
+	instances := slices.Clone(u.instances)
 	for _, in := range instances {
 		in.stop()
 	}
-	for _, in := range instances {
-		<-in.done
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.instances = slices.DeleteFunc(u.instances, func(in *instance) bool { return slices.Contains(instances, in) })
-}
-
-// halt makes the module stop and waits until it has.
-func (u *unit) halt() {
-	u.command.Lock()
-	defer u.command.Unlock()
-	u.mu.Lock()
-	u.desired = halted
 	u.mu.Unlock()
-	u.stop(u.list())
+	return awaitEnd(ctx, instances...)
 }
 
-// restart replaces every process, one after the other: the other instances go on taking calls meanwhile.
+func awaitEnd(ctx context.Context, instances ...*instance) error {
+	for _, in := range instances {
+		select {
+		case <-in.done:
+		case <-ctx.Done():
+			return hostError(ipc.CodeTimeout, "%s has not ended yet; it goes on stopping", in.id)
+		}
+	}
+	return nil
+}
+
+// restart replaces every process, one after the other: the other instances go on taking calls meanwhile. A module that does
+// not run is started. It waits until the new processes are ready.
 func (u *unit) restart(ctx context.Context) error {
-	u.command.Lock()
-	defer u.command.Unlock()
+	select {
+	case u.turn <- struct{}{}:
+		defer func() { <-u.turn }()
+	case <-ctx.Done():
+		return ipc.AsError(ctx.Err(), ipc.CodeTimeout)
+	}
+	before := u.list()
+	u.start()
 	for _, in := range u.list() {
-		if err := u.replace(ctx, in); err != nil {
+		var err error
+		if slices.Contains(before, in) {
+			err = u.replace(ctx, in)
+		} else {
+			err = in.settled(ctx, 0)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	u.start()
 	return nil
 }
 
@@ -146,47 +186,56 @@ const startFirst = "start-first"
 
 // replace restarts one instance and waits until its successor is ready or has failed to start.
 func (u *unit) replace(ctx context.Context, old *instance) error {
-	if u.m.Replace.Mode == startFirst && old.snapshot().State == Ready {
-		u.mu.Lock()
-		next := u.add()
-		u.mu.Unlock()
-		if err := next.settled(ctx, 0); err != nil {
-			u.stop([]*instance{next})
-			return err
-		}
-		u.stop([]*instance{old})
-		return nil
+	if u.m.Replace.Mode != startFirst || old.snapshot().State != Ready {
+		return old.settled(ctx, old.restart())
 	}
-	before := old.snapshot().Restarts
-	old.restart()
-	return old.settled(ctx, before+1)
+	u.mu.Lock()
+	if u.desired != running {
+		u.mu.Unlock()
+		return hostError(ipc.CodeUnavailable, "%s was stopped", u.m.Name)
+	}
+	next := u.add()
+	u.mu.Unlock()
+	if err := next.settled(ctx, 0); err != nil {
+		next.stop()
+		return err
+	}
+	old.stop()
+	return awaitEnd(ctx, old)
 }
 
-// restart asks for a new process now. Asking twice before it happens is asking once.
-func (in *instance) restart() {
+// restart asks for a new process now, if the state is one of those given; none given means any. It returns how many restarts
+// the instance will have had when that process is there. Asking twice before it happens is asking once.
+func (in *instance) restart(from ...State) (restarts int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	state := in.record.State
+	if state == Waiting || state == Starting || len(from) > 0 && !slices.Contains(from, state) {
+		return in.record.Restarts // a new process is on its way, or none is wanted
+	}
 	select {
 	case in.kick <- struct{}{}:
 	default:
 	}
+	return in.record.Restarts + 1
 }
 
 // settled waits until the instance is ready after at least so many restarts, or rests: then its reason is the error.
 func (in *instance) settled(ctx context.Context, restarts int) error {
 	for {
 		_, changed := in.unit.ready()
-		r := in.snapshot()
-		if r.Restarts >= restarts {
+		if r := in.snapshot(); r.Restarts >= restarts {
 			switch r.State {
 			case Ready, Unready:
 				return nil
 			case Backoff, Failed:
-				return ipc.Errorf(ipc.CodeUnavailable, "%s did not come back: %s", in.id, r.Why)
+				return hostError(ipc.CodeUnavailable, "%s did not come back: %s", in.id, r.Why)
 			}
 		}
 		select {
 		case <-changed:
 		case <-in.done:
-			return ipc.Errorf(ipc.CodeUnavailable, "%s was stopped", in.id)
+			return hostError(ipc.CodeUnavailable, "%s was stopped", in.id)
 		case <-ctx.Done():
 			return ipc.AsError(ctx.Err(), ipc.CodeTimeout)
 		}

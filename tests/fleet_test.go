@@ -46,7 +46,7 @@ version = "1.0.0"
 [artifacts.process]
 path = %q
 args = ["-test.run=^$"]
-env = { %s = %q, GOTRACEBACK = "single" }
+env = { %s = %q, GOTRACEBACK = "single", GORACE = "atexit_sleep_ms=0" }
 [provides]
 services = [%s]
 %s`, name, exe, roleVar, role, quoted(topics), more))

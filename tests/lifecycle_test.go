@@ -45,7 +45,7 @@ func TestRefusedConfigurationIsNotRetried(t *testing.T) {
 	require.Equal(t, "init failed: CONFIG_INVALID: config.limit: 7 is too much; write at most 5; not retried until the configuration changes", e.Text)
 	_, err := f.say("picky.say", "")
 	got := requireCode(t, err, ipc.CodeUnavailable, ipc.NotDelivered)
-	require.Contains(t, got.Message, "`ixt start picky` tries again")
+	require.Contains(t, got.Message, "`ixt start picky` tries now")
 }
 
 func TestRestartAfterAFailedStart(t *testing.T) {
@@ -80,7 +80,7 @@ func TestUnhealthyIsRestarted(t *testing.T) {
 	first, err := f.say("sick.pid", "")
 	require.NoError(t, err)
 	e := f.awaitState("sick", supervisor.Backoff)
-	require.Contains(t, e.Text, "unhealthy 3 times in a row: sick")
+	require.Contains(t, e.Text, "unhealthy: sick (3 of 3)")
 	second, err := f.say("sick.pid", "")
 	require.NoError(t, err)
 	require.NotEqual(t, first, second)
@@ -139,7 +139,7 @@ func TestStopStartRestart(t *testing.T) {
 			f := newFleet(t)
 			f.add("echo", "polite", []string{"echo.pid"}, fmt.Sprintf("[replace]\nmode = %q\n[scale]\ninstances = 2\n", mode))
 			f.start()
-			f.awaitState("echo", supervisor.Ready)
+			f.awaitInstances("echo", 2)
 			first, err := f.say("echo.pid", "")
 			require.NoError(t, err)
 			before := f.pids()
@@ -152,7 +152,7 @@ func TestStopStartRestart(t *testing.T) {
 			}
 			require.Len(t, f.pids(), 2)
 
-			require.NoError(t, f.Stop("echo"))
+			require.NoError(t, f.Stop(f.ctx, "echo"))
 			require.Empty(t, f.pids())
 			_, err = f.say("echo.pid", "")
 			e := requireCode(t, err, ipc.CodeUnavailable, ipc.NotDelivered)
@@ -166,6 +166,17 @@ func TestStopStartRestart(t *testing.T) {
 	}
 }
 
+// awaitInstances waits until so many instances of a module have become ready.
+func (f *fleet) awaitInstances(module string, n int) {
+	ready := map[int]bool{}
+	f.await(fmt.Sprintf("%d ready instances", n), func(e supervisor.Entry) bool {
+		if e.Module == module && e.State == supervisor.Ready {
+			ready[e.Instance] = true
+		}
+		return len(ready) == n
+	})
+}
+
 func TestDrainLetsOpenCallsFinish(t *testing.T) {
 	f := newFleet(t)
 	f.add("work", "polite", []string{"work.gate"}, "")
@@ -174,7 +185,7 @@ func TestDrainLetsOpenCallsFinish(t *testing.T) {
 	call := f.later("work.gate", g.path)
 	a := g.arrival()
 	stopped := make(chan error, 1)
-	go func() { stopped <- f.Stop("work") }()
+	go func() { stopped <- f.Stop(f.ctx, "work") }()
 	f.awaitState("work", supervisor.Draining)
 	a.pass()
 	require.NoError(t, <-call)
@@ -214,7 +225,7 @@ func TestGrandchildrenGoWithTheirModule(t *testing.T) {
 			f.start()
 			child := g.arrival()
 			if how == "stopped" {
-				require.NoError(t, f.Stop("parent"))
+				require.NoError(t, f.Stop(f.ctx, "parent"))
 			} else {
 				f.awaitState("parent", supervisor.Ready)
 				require.NoError(t, syscall.Kill(f.pids()[0], syscall.SIGKILL))
@@ -262,13 +273,7 @@ func TestManyInstancesLeaveNothing(t *testing.T) {
 	f.ctx, _ = patienceFor(t, 5*time.Minute)
 	began := time.Now()
 	f.start()
-	ready := map[int]bool{}
-	f.await("200 ready instances", func(e supervisor.Entry) bool {
-		if e.State == supervisor.Ready {
-			ready[e.Instance] = true
-		}
-		return len(ready) == 200
-	})
+	f.awaitInstances("crowd", 200)
 	up := time.Since(began)
 	for range 400 {
 		_, err := f.say("crowd.say", "x")

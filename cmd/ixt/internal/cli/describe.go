@@ -93,7 +93,7 @@ func next(m supervisor.ModuleStatus, in supervisor.InstanceStatus, now time.Time
 	switch in.State {
 	case supervisor.Backoff, supervisor.Failed:
 		if in.NextStart == nil {
-			return fmt.Sprintf("nothing by itself; `ixt start %s` tries again", m.Name)
+			return fmt.Sprintf("nothing by itself; `ixt start %s` tries now", m.Name)
 		}
 		return fmt.Sprintf("it is started again in %s, at %s; `ixt start %s` does so now",
 			short(max(in.NextStart.Sub(now), 0)), in.NextStart.Local().Format("15:04:05"), m.Name)

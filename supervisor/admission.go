@@ -1,0 +1,153 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/ixtrun/ixt/ipc"
+)
+
+// acquire waits for a provider with a free slot and takes the slot.
+func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*provider, error) {
+	w := &waiter{priority: min(max(f.msg.Priority, ipc.Low), ipc.Urgent), flight: f, granted: make(chan *provider, 1)}
+	p, err := r.place(t, f, w)
+	if p != nil || err != nil {
+		return p, err
+	}
+	for {
+		changed, orphaned := r.prospects(t)
+		if orphaned {
+			r.demand(t.modules)
+			if o := r.outlook(t.modules, f.deadline()); o.hopeless && r.leave(t, w) {
+				return nil, ipc.Errorf(ipc.CodeUnavailable, "%s", o.why)
+			}
+		}
+		select {
+		case p := <-w.granted:
+			return p, nil
+		case <-changed:
+		case <-ctx.Done():
+			if !r.leave(t, w) {
+				r.release(t, <-w.granted, f) // the slot came in the same moment
+			}
+			return nil, r.expired(ctx, t)
+		}
+	}
+}
+
+// place takes a slot at once, or queues w, or refuses.
+func (r *router) place(t *topic, f *flight, w *waiter) (*provider, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.waitsForItself(t) {
+		return nil, ipc.Errorf(ipc.CodeLoop, "the call to %s would wait for a call that waits for it; "+
+			"let the module handle more calls at once (max_concurrency) or call it after answering", t.name)
+	}
+	if len(t.queue) == 0 || t.queue[0].priority < w.priority {
+		if p := t.choose(); p != nil {
+			p.occupy(t, f)
+			return p, nil
+		}
+	}
+	limit := t.rules.Queue
+	if len(t.providers) == 0 {
+		limit = max(limit, 1) // somebody must wait for the first instance
+	}
+	if len(t.queue) >= limit {
+		t.counts.rejected++
+		e := ipc.Errorf(ipc.CodeBusy, "%d calls already wait for %s, which is the limit", len(t.queue), t.name)
+		e.RetryAfter = t.drained.after(len(t.queue) + 1)
+		return nil, e
+	}
+	t.enqueue(w)
+	return nil, nil
+}
+
+func (r *router) prospects(t *topic) (changed <-chan struct{}, orphaned bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed, len(t.providers) == 0
+}
+
+func (r *router) leave(t *topic, w *waiter) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return t.leave(w)
+}
+
+// expired says why a call that waited for a provider got none.
+func (r *router) expired(ctx context.Context, t *topic) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return gaveUp()
+	}
+	if _, orphaned := r.prospects(t); orphaned {
+		return ipc.Errorf(ipc.CodeUnavailable, "%s", r.outlook(t.modules, time.Time{}).why)
+	}
+	return ipc.Errorf(ipc.CodeTTLExpired, "the deadline passed while the call waited for %s; every instance was busy", t.name)
+}
+
+func gaveUp() *ipc.Error {
+	e := ipc.Errorf(ipc.CodeCancelled, "the caller gave up before the call was delivered")
+	e.Outcome = ipc.NotDelivered
+	return e
+}
+
+// release gives a slot back and hands it to who waits for it.
+func (r *router) release(t *topic, p *provider, f *flight) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(p.open, f)
+	p.perTopic[t.name]--
+	t.drained.event(time.Now())
+	r.dispatch(p)
+	p.checkIdle()
+}
+
+// dispatch fills the free slots of p from the queues of its topics, the highest priority first.
+func (r *router) dispatch(p *provider) {
+	for {
+		var next *topic
+		for name := range p.topics {
+			t := r.topics[name]
+			if len(t.queue) > 0 && p.free(t) && (next == nil || t.queue[0].priority > next.queue[0].priority) {
+				next = t
+			}
+		}
+		if next == nil {
+			return
+		}
+		w := next.queue[0]
+		next.queue = slices.Delete(next.queue, 0, 1)
+		p.occupy(next, w.flight)
+		w.granted <- p
+	}
+}
+
+// load is how busy a provider is: its open calls, and how long the one that is latest is past its deadline; 0 if none is.
+func (r *router) load(p *provider, now time.Time) (open int, overdue time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for f := range p.open {
+		if deadline := f.deadline(); !deadline.IsZero() {
+			overdue = max(overdue, now.Sub(deadline))
+		}
+	}
+	return len(p.open), overdue
+}
+
+// reserve keeps calls away from p for something that must not meet one; false if a call is open.
+func (r *router) reserve(p *provider) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p.reserved = len(p.open) == 0
+	return p.reserved
+}
+
+func (r *router) unreserve(p *provider) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p.reserved = false
+	r.dispatch(p)
+}

@@ -1,0 +1,113 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ixtrun/ixt/ipc"
+)
+
+const (
+	maxAttempts = 3  // of a call to an idempotent topic
+	maxDepth    = 16 // of calls that wait for each other
+)
+
+// flight is one accepted call until it ends.
+type flight struct {
+	msg      ipc.Message
+	mc       ipc.Context
+	ttl      time.Duration   // the caller's limit, within the topic's; 0: none
+	parent   *flight         // the call in whose handling this one was made
+	depth    int             // number of ancestors
+	ctx      context.Context // ends with the call
+	provider *provider       // who has it now; guarded by router.mu
+}
+
+// fromHost is the source of calls that come from outside, not from a module.
+const fromHost = "host"
+
+// waitsForItself reports whether every provider of the topic is filled with calls that wait for this one.
+func (f *flight) waitsForItself(t *topic) bool {
+	if f.parent == nil || len(t.providers) == 0 {
+		return false
+	}
+	all, here := map[*provider]int{}, map[*provider]int{}
+	for a := f.parent; a != nil; a = a.parent {
+		all[a.provider]++
+		if a.msg.Topic == t.name {
+			here[a.provider]++
+		}
+	}
+	for _, p := range t.providers {
+		limit := p.topics[t.name].Concurrency
+		if all[p] < p.limit && (limit == 0 || here[p] < limit) {
+			return false
+		}
+	}
+	return true
+}
+
+// deadline is when the call's time is over, the zero time if it has no limit.
+func (f *flight) deadline() time.Time {
+	deadline, _ := f.ctx.Deadline()
+	return deadline
+}
+
+// follow keeps the slot until the module owes nothing more, and lets the calls that the module makes meanwhile find f.
+func (r *router) follow(t *topic, p *provider, f *flight) *ipc.Watch {
+	var id int64
+	return &ipc.Watch{
+		Written: func(written int64) {
+			id = written
+			p.instance.flights.Store(id, f)
+		},
+		Settled: func() {
+			if id != 0 {
+				p.instance.flights.Delete(id)
+			}
+			r.release(t, p, f)
+		},
+	}
+}
+
+// again decides whether a failed call goes to another instance, within its deadline.
+func (r *router) again(ctx context.Context, t *topic, p *provider, f *flight, err error) bool {
+	var e *ipc.Error
+	if !errors.As(err, &e) || e.Origin == ipc.FromModule || ctx.Err() != nil {
+		return false
+	}
+	switch e.Code {
+	case ipc.CodeUnavailable: // the connection ended first: nobody has seen the call
+	case ipc.CodeModuleGone, ipc.CodeProtocolError:
+		if !p.topics[t.name].Idempotent || f.mc.Attempt == maxAttempts || !isDone(p.talk.Done()) {
+			return false
+		}
+		f.mc.Attempt++
+		r.count(t, func(c *counts) { c.retried++ })
+	default:
+		return false
+	}
+	r.detach(p) // its owner will notice too; until then nobody else should run into it
+	return true
+}
+
+// verdict is the one place that decides what an error means for the call: who it comes from, and with what outcome.
+// p is who had the call last; nil if nobody had it.
+func (r *router) verdict(t *topic, p *provider, f *flight, err error) *ipc.Error {
+	e := *ipc.AsError(err, ipc.CodeModuleGone)
+	if e.Origin == ipc.FromModule && p != nil {
+		e.Origin, e.Outcome = p.instance.id.String(), ipc.Done
+		return &e
+	}
+	e.Origin = ipc.Supervisor
+	if f.mc.Attempt > 1 && e.Outcome == ipc.NotDelivered {
+		e.Outcome = ipc.Unknown // an earlier attempt was delivered
+	}
+	entry := Entry{Kind: KindCall, Text: e.Error(), Topic: f.msg.Topic, Code: e.Code, CallID: f.mc.CallID, TraceID: f.mc.TraceID}
+	if p != nil {
+		entry.Module, entry.Instance = p.instance.id.Name, p.instance.id.Instance
+	}
+	r.report(t, entry)
+	return &e
+}

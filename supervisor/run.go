@@ -1,0 +1,152 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/ixtrun/ixt/internal/logs"
+	"github.com/ixtrun/ixt/internal/process"
+	"github.com/ixtrun/ixt/internal/ringfile"
+	"github.com/ixtrun/ixt/internal/statedir"
+	"github.com/ixtrun/ixt/manifest"
+)
+
+// Run starts the modules and returns when ctx has ended and everything is stopped: no process, socket or goroutine of the
+// supervisor is left. Stopping takes at most the modules' own limits; StopNow cuts them short. An error means that the state
+// directory or the sockets' could not be taken, and then nothing was started, or not be given back. Run may be called once.
+func (s *Supervisor) Run(ctx context.Context) error {
+	if s.ran.Swap(true) {
+		return errors.New("supervisor: Run was called before")
+	}
+	defer close(s.down)
+	defer s.StopNow()
+	defer s.journal.close()
+	if err := s.setUp(); err != nil {
+		return err
+	}
+	var beside sync.WaitGroup
+	beside.Go(func() { s.journal.keepIn(s.file) })
+	close(s.up)
+	s.journal.add(Entry{Kind: KindSupervisor, Text: "started with " + counted(len(s.units), "module")})
+	for _, path := range s.sockets.Swept() {
+		s.journal.add(Entry{Kind: KindWarning, Text: "removed what a dead supervisor left behind: " + path})
+	}
+	if !s.opts.OnDemand {
+		for _, u := range s.units {
+			u.start()
+		}
+	}
+	<-ctx.Done()
+	s.stopAll()
+	s.spawner.Close()
+	s.journal.add(Entry{Kind: KindSupervisor, Text: "stopped"})
+	s.journal.close()
+	beside.Wait()
+	return errors.Join(s.logs.Close(), s.file.Close(), s.sockets.Close(), s.state.Close())
+}
+
+// setUp takes the directories and starts the spawning thread.
+func (s *Supervisor) setUp() (err error) {
+	if s.opts.StateDir == "" {
+		s.state, err = statedir.Temporary()
+	} else {
+		s.state, err = statedir.Open(s.opts.StateDir)
+	}
+	if err != nil {
+		return err
+	}
+	if s.sockets, err = statedir.OpenRun(); err != nil {
+		return errors.Join(err, s.state.Close())
+	}
+	share := s.share()
+	s.file, err = ringfile.Open(s.state.Path(), "journal", &ringfile.Options{MaxSize: min(journalBytes, share)})
+	if err != nil {
+		return errors.Join(err, s.sockets.Close(), s.state.Close())
+	}
+	s.logs = logs.OpenStore(s.state.Path("logs"))
+	for _, u := range s.units {
+		s.logs.Module(u.m.Name, &ringfile.Options{MaxSize: min(int64(u.m.Logs.MaxSize), share), MaxAge: u.m.Logs.MaxAge.Std()})
+	}
+	s.spawner = process.NewSpawner()
+	return nil
+}
+
+// journalBytes is what the journal takes on disk at most.
+const journalBytes = 8 << 20
+
+// share is what each module, and the journal, may take of the state directory.
+func (s *Supervisor) share() int64 {
+	if s.opts.StateMax <= 0 {
+		return math.MaxInt64
+	}
+	return s.opts.StateMax / int64(len(s.units)+1)
+}
+
+// stopAll lets open calls finish and then stops the modules, those that come after others first.
+func (s *Supervisor) stopAll() {
+	s.mu.Lock()
+	s.endedAt = time.Now()
+	s.mu.Unlock()
+	s.journal.add(Entry{Kind: KindSupervisor, Text: "stopping"})
+	s.router.close()
+	var drain time.Duration
+	for _, u := range s.units {
+		drain = max(drain, u.m.Stop.Drain.Std())
+	}
+	timer := time.NewTimer(drain)
+	defer timer.Stop()
+	select {
+	case <-s.router.idle:
+	case <-timer.C:
+	case <-s.patience.Done():
+	}
+	stopped := make(map[string]chan struct{}, len(s.units))
+	for _, u := range s.units {
+		stopped[u.m.Name] = make(chan struct{})
+	}
+	for _, u := range s.units {
+		go func() {
+			defer close(stopped[u.m.Name])
+			for _, v := range s.units {
+				if _, after := v.m.After[u.m.Name]; after {
+					<-stopped[v.m.Name]
+				}
+			}
+			_ = u.halt(context.Background()) // every step of it has its own bound
+		}()
+	}
+	for _, done := range stopped {
+		<-done
+	}
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+func (s *Supervisor) stopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.endedAt.IsZero()
+}
+
+// drainTime is how long an instance of m may still finish open calls; when the supervisor stops, all drain at once.
+func (s *Supervisor) drainTime(m *manifest.Module) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.endedAt.IsZero() {
+		return m.Stop.Drain.Std()
+	}
+	return m.Stop.Drain.Std() - time.Since(s.endedAt)
+}
+
+// StopNow cuts an orderly stop short: nothing is waited for, every process is killed. Run's ctx must end as well.
+func (s *Supervisor) StopNow() { s.loseHeart() }
