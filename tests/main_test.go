@@ -20,9 +20,15 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVar); role != "" {
 		os.Exit(play(role))
 	}
+	var err error
+	if binaryDir, err = os.MkdirTemp("", "ixt"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	warmUp()
 	before := openFiles()
 	code := m.Run()
+	_ = os.RemoveAll(binaryDir)
 	if err := goleak.Find(); err != nil {
 		fmt.Fprintln(os.Stderr, "goroutines are left:", err)
 		code = 1
