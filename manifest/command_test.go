@@ -18,7 +18,7 @@ module = { name = "press-model", version = "1.0.0" }
 `+process, 0o644)
 	m, err := manifest.Load(path)
 	require.NoError(t, err)
-	out, err := manifest.Resolve(m, nil)
+	out, err := manifest.Resolve(m, manifest.NoOperator())
 	require.NoError(t, err)
 	return out
 }

@@ -34,7 +34,7 @@ func FuzzParse(f *testing.F) {
 			requireProblems(t, err)
 			return
 		}
-		out, err := manifest.Resolve(m, nil)
+		out, err := manifest.Resolve(m, manifest.NoOperator())
 		if err != nil {
 			requireProblems(t, err)
 			return

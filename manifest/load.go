@@ -70,6 +70,13 @@ func (d *decoder) manifest(m *Manifest) {
 	}
 }
 
+// NoOperator is what an empty supervisor.toml says: every default, and nothing about any module.
+func NoOperator() *Operator {
+	op := &Operator{}
+	setDefaults(operatorKeys(), reflect.ValueOf(op).Elem())
+	return op
+}
+
 // LoadOperator reads and checks a supervisor.toml. The error is [Problems] with all that is wrong in it.
 func LoadOperator(path string) (*Operator, error) {
 	src, err := read(path)
@@ -88,11 +95,10 @@ func ParseOperator(file string, src []byte) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	op := &Operator{File: absolute(file), file: file, tree: tree}
+	op := NoOperator()
+	op.File, op.file, op.tree = absolute(file), file, tree
 	op.Dir = filepath.Dir(op.File)
-	v := reflect.ValueOf(op).Elem()
-	setDefaults(operatorKeys(), v)
-	d.decode(operatorKeys(), tree, v, "")
+	d.decode(operatorKeys(), tree, reflect.ValueOf(op).Elem(), "")
 	for i, dir := range op.Modules {
 		if dir == "" {
 			d.blame(fmt.Sprintf("modules[%d]", i), "is empty", `write a directory, "." for the one of this file`)

@@ -24,7 +24,7 @@ func write(t *testing.T, dir, name, text string, mode fs.FileMode) string {
 func TestFirstManifest(t *testing.T) {
 	m, err := manifest.Load("testdata/first/manifest.toml")
 	require.NoError(t, err)
-	out, err := manifest.Resolve(m, nil)
+	out, err := manifest.Resolve(m, manifest.NoOperator())
 	require.NoError(t, err)
 	require.Equal(t, "my-module:1.0.0", out.ID())
 	require.Equal(t, []string{"my.service.process", "my.service.query"}, out.Provides.Services)
@@ -103,7 +103,7 @@ func TestEveryTable(t *testing.T) {
 	_, err = manifest.Resolve(m, op, manifest.Set{Module: "press-model", Key: "secrets.api_token.file", Text: os.DevNull})
 	require.ErrorContains(t, err, "is not a regular file")
 
-	out, err := manifest.Resolve(m, nil, manifest.Set{Module: "press-model", Key: "secrets.api_token.env", Text: "PRESS_TOKEN"})
+	out, err := manifest.Resolve(m, manifest.NoOperator(), manifest.Set{Module: "press-model", Key: "secrets.api_token.env", Text: "PRESS_TOKEN"})
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{
 		"limit": 5.0, "line": "L7", "dry_run": false, "odd key": int64(16), "api_token": "hunter2",

@@ -30,7 +30,7 @@ func TestStartOrder(t *testing.T) {
 				}
 				m, err := manifest.Parse(name+"/manifest.toml", []byte(src))
 				require.NoError(t, err)
-				out, err := manifest.Resolve(m, nil)
+				out, err := manifest.Resolve(m, manifest.NoOperator())
 				require.NoError(t, err)
 				ms = append(ms, out)
 			}

@@ -9,8 +9,8 @@ import (
 )
 
 // Resolve makes the module that runs: flags over supervisor.toml over manifest.toml over defaults, checked as a whole.
-// Secrets are read from their places each time. op and sets may be nil; sets for other modules are passed over. Of op
-// counts what was read from its file, not what was changed in it afterwards.
+// Secrets are read from their places each time. Sets for other modules are passed over. Of op counts what was read from its
+// file, not what was changed in it afterwards.
 // The error is [Problems], each naming the file or flag that is to blame.
 func Resolve(m *Manifest, op *Operator, sets ...Set) (*Module, error) {
 	d := newDecoder(m.file)
@@ -18,13 +18,9 @@ func Resolve(m *Manifest, op *Operator, sets ...Set) (*Module, error) {
 	d.manifest(base)
 	over := Override{Module: base.Module}
 	v := reflect.ValueOf(&over).Elem()
-	dir := ""
-	if op != nil {
-		dir = op.Dir
-		if tree := op.override(m.Name); tree != nil {
-			d.source = source{file: op.file, prefix: document.Join("module", m.Name)}
-			d.decode(overrideKeys(), tree, v, "")
-		}
+	if tree := op.override(m.Name); tree != nil {
+		d.source = source{file: op.file, prefix: document.Join("module", m.Name)}
+		d.decode(overrideKeys(), tree, v, "")
 	}
 	for _, set := range sets {
 		if set.Module == m.Name {
@@ -37,7 +33,7 @@ func Resolve(m *Manifest, op *Operator, sets ...Set) (*Module, error) {
 	out := over.Module
 	out.origins = d.origins
 	d.check(&out)
-	d.configure(&out, base.Config, over, dir)
+	d.configure(&out, base.Config, over, op.Dir)
 	if err := d.problems.err(); err != nil {
 		return nil, err
 	}
@@ -94,11 +90,8 @@ func (d *decoder) configure(m *Module, entries map[string]Entry, over Override, 
 	d.secrets(m, entries, over.Secrets, dir)
 }
 
-// CheckOperator looks for overrides of modules that nobody has. op may be nil. The error is [Problems].
+// CheckOperator looks for overrides of modules that nobody has. The error is [Problems].
 func CheckOperator(op *Operator, ms []*Manifest) error {
-	if op == nil {
-		return nil
-	}
 	var problems Problems
 	names := namesOf(ms)
 	for _, name := range slices.Sorted(maps.Keys(op.Module)) {

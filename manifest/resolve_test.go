@@ -108,7 +108,7 @@ func TestDefaults(t *testing.T) {
 	m, err := manifest.Resolve(parse(t, `schema_version = "3.0"
 module = { name = "press", version = "1.0.0" }
 provides.services = ["press.check"]
-after.historian = "ready"`), nil)
+after.historian = "ready"`), manifest.NoOperator())
 	require.NoError(t, err)
 	second := func(n float64) manifest.Duration { return manifest.Duration(n * 1e9) }
 	require.Equal(t, manifest.Process{Protocol: "ixt", Peer: "process", Workdir: "."}, m.Process)
@@ -200,7 +200,7 @@ func TestOperatorWithoutFile(t *testing.T) {
 
 func TestRequiredSecret(t *testing.T) {
 	m := parse(t, head+`config.api-token = { type = "string", required = true, secret = true }`)
-	_, err := manifest.Resolve(m, nil)
+	_, err := manifest.Resolve(m, manifest.NoOperator())
 	require.EqualError(t, err, `/modules/press/manifest.toml:3:20: config.api-token: a value is required; write [module.press] secrets = { api-token = { env = "PRESS_API_TOKEN" } } or { file = "PATH" } in supervisor.toml, or give --set 'press:secrets.api-token.env=PRESS_API_TOKEN'`)
 }
 
@@ -214,12 +214,12 @@ func TestSetReadsByType(t *testing.T) {
 		"press:shape={ a = 1 }":      map[string]any{"a": int64(1)},
 		"press:config.shape={ a=1 }": map[string]any{"a": int64(1)},
 	} {
-		m, err := manifest.Resolve(parse(t, press), nil, sets(t, "press:line=L7", text)...)
+		m, err := manifest.Resolve(parse(t, press), manifest.NoOperator(), sets(t, "press:line=L7", text)...)
 		require.NoError(t, err, text)
 		require.Contains(t, m.Config, "line")
 		require.Contains(t, values(m.Config), want, text)
 	}
-	m, err := manifest.Resolve(parse(t, press), nil, sets(t, "press:line=x",
+	m, err := manifest.Resolve(parse(t, press), manifest.NoOperator(), sets(t, "press:line=x",
 		`press:artifacts.process.args=["-v"]`, "press:artifacts.process.env.PORT=80", "press:after.historian=ready",
 		`press:services."press.check".idempotent=true`, "press:logs.max_size=1MiB")...)
 	require.NoError(t, err)
@@ -261,7 +261,7 @@ module.press.artifacts.process.interpreter = "python4"`))
 	require.NoError(t, err)
 	require.Equal(t, "", out.Process.Path, "the operator's interpreter replaces the path")
 	require.Equal(t, "python4", out.Process.Interpreter)
-	out, err = manifest.Resolve(m, nil)
+	out, err = manifest.Resolve(m, manifest.NoOperator())
 	require.NoError(t, err)
 	require.Empty(t, out.Process.Interpreter+out.Process.Entry)
 	require.Equal(t, map[string]string{"A": "1", "B": "2"}, out.Process.Env)
@@ -281,7 +281,7 @@ admin = { socket = "admin.sock", group = "ixt" }`)
 
 func TestNobodysName(t *testing.T) {
 	ms := []*manifest.Manifest{parse(t, press)}
-	require.NoError(t, manifest.CheckOperator(nil, ms))
+	require.NoError(t, manifest.CheckOperator(manifest.NoOperator(), ms))
 	require.NoError(t, manifest.CheckOperator(new(manifest.Operator), ms))
 	require.NoError(t, manifest.CheckOperator(operator(t, "[module.press]"), ms))
 	require.EqualError(t, manifest.CheckOperator(operator(t, "\n[module.pres]"), ms),

@@ -13,9 +13,9 @@ import (
 
 // Setting is one effective value of a module.
 type Setting struct {
-	Key    string // as --set takes it: restart.give_up, config.limit
-	Value  string // as TOML writes it; "(secret)" for a secret
-	Origin string // "default", "manifest.toml:12", "supervisor.toml:8", "flag --set"; of a secret its place, such as "env TOKEN"
+	Key    string `json:"key"`    // as --set takes it: restart.give_up, config.limit
+	Value  string `json:"value"`  // as TOML writes it; "(secret)" for a secret
+	Origin string `json:"origin"` // "default", "manifest.toml:12", "supervisor.toml:8", "flag --set"; of a secret its place, such as "env TOKEN"
 }
 
 // Settings is every effective value, sorted by key, without the texts and lists that are empty.

@@ -3,9 +3,11 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,13 +22,46 @@ const buildTimeout = 15 * time.Minute
 
 // builds runs the modules' build commands, one at a time: two compilers at once are slower than one after the other.
 type builds struct {
-	s    *Supervisor
-	turn chan struct{}   // held by who builds
-	done map[string]bool // modules that need no more building; guarded by turn
+	s     *Supervisor
+	turn  chan struct{}            // held by who builds
+	done  map[string]bool // modules that need no more building; guarded by turn
+	first map[string]firstBuild
+}
+
+// firstBuild is a latch: ended is done when a module has been built for the first time, with success or without, or need not be.
+type firstBuild struct {
+	ended context.Context
+	end   context.CancelFunc
 }
 
 func newBuilds(s *Supervisor) *builds {
-	return &builds{s: s, turn: make(chan struct{}, 1), done: map[string]bool{}}
+	return &builds{s: s, turn: make(chan struct{}, 1), done: map[string]bool{}, first: map[string]firstBuild{}}
+}
+
+// declare makes a module known whose first build callers may wait for.
+func (b *builds) declare(m *manifest.Module) {
+	if len(m.Process.Build) > 0 {
+		var f firstBuild
+		f.ended, f.end = context.WithCancel(context.Background())
+		b.first[m.Name] = f
+	}
+}
+
+// await waits for the first builds of modules that are wanted, and of those they come after.
+func (b *builds) await(ctx context.Context, names []string) {
+	for _, name := range names {
+		u := b.s.byName[name]
+		if u == nil || u.wants() != running {
+			continue
+		}
+		b.await(ctx, slices.Collect(maps.Keys(u.m.After)))
+		if first, ok := b.first[name]; ok {
+			select {
+			case <-first.ended.Done():
+			case <-ctx.Done():
+			}
+		}
+	}
 }
 
 // run builds the module if it must be built and has not been.
@@ -35,6 +70,7 @@ func (b *builds) run(ctx context.Context, in *instance) error {
 	if len(m.Process.Build) == 0 {
 		return nil
 	}
+	defer b.first[m.Name].end()
 	select {
 	case b.turn <- struct{}{}:
 		defer func() { <-b.turn }()

@@ -85,13 +85,21 @@ func (in *instance) enter(state State, why string, changes ...func(*record)) {
 // run is the instance's life. It returns when life has ended and nothing of the instance is left.
 func (in *instance) run(life context.Context) {
 	policy := restartPolicy{rules: in.module.Restart}
-	for first := true; in.awaitOthers(life) == nil; first = false {
+	for first := true; life.Err() == nil; first = false {
 		end := in.live(life, first)
 		if life.Err() != nil || !in.rest(life, policy.next(time.Now(), end, rand.Float64())) {
 			break
 		}
 	}
 	in.enter(Stopped, "")
+}
+
+// prepare has the module built and waits until those it comes after are ready.
+func (in *instance) prepare(life context.Context) error {
+	if err := in.s.builds.run(life, in); err != nil {
+		return err
+	}
+	return in.awaitOthers(life)
 }
 
 // awaitOthers waits until the modules this one comes after are ready.
@@ -137,6 +145,9 @@ func (in *instance) rest(life context.Context, d decision) bool {
 
 // live is one process from spawn to reap; it returns why it ended.
 func (in *instance) live(life context.Context, first bool) ending {
+	if err := in.prepare(life); err != nil {
+		return ending{what: err.Error(), later: true}
+	}
 	p := &incarnation{born: time.Now(), byHand: in.s.opts.ByHand[in.module.Name]}
 	in.enter(Starting, "", func(r *record) {
 		if !first {

@@ -9,11 +9,7 @@ import (
 
 // load finds the manifests and lays everything over them, in start order.
 func load(opts *Options) ([]*manifest.Module, error) {
-	dirs := opts.Dirs
-	if opts.Operator != nil {
-		dirs = append(slices.Clone(dirs), opts.Operator.Modules...)
-	}
-	paths, err := manifest.Find(dirs...)
+	paths, err := manifest.Find(slices.Concat(opts.Dirs, opts.Operator.Modules)...)
 	if err != nil {
 		return nil, err
 	}
@@ -42,10 +38,8 @@ func load(opts *Options) ([]*manifest.Module, error) {
 		}
 	}
 	if len(problems) == 0 { // overrides for a module whose manifest could not be read would only look wrong
-		if opts.Operator != nil {
-			if err := gather(manifest.CheckOperator(opts.Operator, authored)); err != nil {
-				return nil, err
-			}
+		if err := gather(manifest.CheckOperator(opts.Operator, authored)); err != nil {
+			return nil, err
 		}
 		if err := gather(manifest.CheckSets(opts.Set, authored)); err != nil {
 			return nil, err

@@ -8,16 +8,14 @@ import (
 type Options struct {
 	// Dirs are searched for manifests; a directory may also be named by its manifest file.
 	Dirs []string
-	// Operator overrides what the manifests say; nil: nothing. Its Modules are searched like Dirs.
+	// Operator overrides what the manifests say, and bounds the state directory. Its Modules are searched like Dirs.
+	// Default: manifest.NoOperator.
 	Operator *manifest.Operator
 	// Set overrides both, as --set does.
 	Set []manifest.Set
 	// StateDir keeps logs and the journal. No two supervisors share one. Default: a private one that goes with the
-	// supervisor.
+	// supervisor. Its bound, Operator.State.Max, is shared evenly by the modules, each within its own logs.max_size.
 	StateDir string
-	// StateMax bounds what StateDir takes, in bytes; modules share it evenly, each within its own logs.max_size. 0: no
-	// bound but theirs.
-	StateMax int64
 	// OnDemand starts a module only when one of its topics is called, or when one that comes after it is started.
 	OnDemand bool
 	// Open lets every module call every topic, whatever its manifest requires. For experiments.

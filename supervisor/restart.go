@@ -21,6 +21,7 @@ type ending struct {
 	what   string        // "exit 1", "signal: killed", "health failed 3 times: ..."; reads well after "after"
 	ran    time.Duration // time it was ready; 0: it never was
 	never  bool          // no restart can help until something else changes: a refused configuration
+	later  bool          // trying again soon cannot help: a failed build
 	broken bool          // it broke the wire, which says more than the exit that follows
 	wanted bool          // a restart was asked for: no failure
 }
@@ -50,7 +51,7 @@ func (p *restartPolicy) next(now time.Time, end ending, luck float64) decision {
 	switch {
 	case end.never:
 		return decision{Failed, forever, end.what + "; not retried until the configuration changes"}
-	case p.gaveUp || len(p.failures) >= p.rules.GiveUp:
+	case end.later || p.gaveUp || len(p.failures) >= p.rules.GiveUp:
 		return p.giveUp(now, end)
 	}
 	delay := p.delay(luck)

@@ -57,6 +57,10 @@ func TestRestartPolicy(t *testing.T) {
 			{0, ending{what: "init failed: CONFIG_INVALID: config.limit", never: true}, even,
 				decision{Failed, forever, "init failed: CONFIG_INVALID: config.limit; not retried until the configuration changes"}},
 		}},
+		"a failed build is not repeated soon": {turns: []turn{
+			{0, ending{what: "building press: exit 1", later: true}, even,
+				decision{Failed, time.Hour, "gave up after 1st failure: building press: exit 1"}},
+		}},
 		"a restart that was asked for is immediate and forgets": {turns: []turn{
 			{0, crash, even, decision{Backoff, 200 * time.Millisecond, "exit 1: 1st failure; gives up after 5 in 5m"}},
 			{time.Second, ending{what: "restart asked for", wanted: true}, even, decision{Backoff, 0, "restart asked for"}},

@@ -25,6 +25,8 @@ type router struct {
 	journal *Journal
 	outlook func(modules []string, deadline time.Time) outlook // what becomes of modules that provide nothing now
 	demand  func(modules []string)                             // starts modules that start on demand
+	// awaitBuilds lets the first build of modules end: a compiler's time is not taken off a call's.
+	awaitBuilds func(ctx context.Context, modules []string)
 
 	mu      sync.Mutex
 	topics  map[string]*topic
@@ -113,6 +115,8 @@ func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
 		return nil, r.verdict(nil, nil, f, err)
 	}
 	defer r.ended()
+	r.demand(t.modules)
+	r.awaitBuilds(ctx, t.modules)
 	limit := t.rules.Timeout.Std()
 	if t.byHand {
 		limit = 0

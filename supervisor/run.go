@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"time"
 
@@ -79,12 +78,7 @@ func (s *Supervisor) setUp() (err error) {
 const journalBytes = 8 << 20
 
 // share is what each module, and the journal, may take of the state directory.
-func (s *Supervisor) share() int64 {
-	if s.opts.StateMax <= 0 {
-		return math.MaxInt64
-	}
-	return s.opts.StateMax / int64(len(s.units)+1)
-}
+func (s *Supervisor) share() int64 { return int64(s.opts.Operator.State.Max) / int64(len(s.units)+1) }
 
 // stopAll lets open calls finish and then stops the modules, those that come after others first.
 func (s *Supervisor) stopAll() {

@@ -16,9 +16,6 @@ import (
 
 // start brings a process to ready. On an error p holds what exists so far; end clears it away.
 func (in *instance) start(life context.Context, p *incarnation) error {
-	if err := in.s.builds.run(life, in); err != nil {
-		return err
-	}
 	ctx, cancel := in.startContext(life, p)
 	defer cancel()
 	if err := in.open(p); err != nil {

@@ -59,19 +59,23 @@ func New(opts *Options) (*Supervisor, error) {
 	if opts != nil {
 		s.opts = *opts
 	}
+	if s.opts.Operator == nil {
+		s.opts.Operator = manifest.NoOperator()
+	}
 	s.patience, s.loseHeart = context.WithCancel(context.Background())
 	modules, err := load(&s.opts)
 	if err != nil {
 		return nil, err
 	}
 	s.router = newRouter(s.journal)
-	s.router.outlook, s.router.demand = s.outlook, s.demand
 	s.builds = newBuilds(s)
+	s.router.outlook, s.router.demand, s.router.awaitBuilds = s.outlook, s.demand, s.builds.await
 	for _, m := range modules {
 		u := newUnit(s, m)
 		s.units = append(s.units, u)
 		s.byName[m.Name] = u
 		s.router.declare(m, s.opts.ByHand[m.Name])
+		s.builds.declare(m)
 	}
 	for _, service := range append([]Service{messageBus{s}}, s.opts.Services...) {
 		if s.services[service.Name()] != nil {
@@ -87,7 +91,7 @@ type Message struct {
 	Topic    string
 	Payload  []byte
 	Priority ipc.Priority  // default ipc.Normal
-	TTL      time.Duration // the call's limit from now on, within the topic's timeout; default: that timeout
+	TTL      time.Duration // the call's limit, within the topic's timeout; default: that timeout. Building a module does not count
 	TraceID  string        // default: a new one
 }
 

@@ -35,7 +35,7 @@ order, a second Ctrl-C at once. While it runs, other terminals can use ` + "`ixt
 			if err != nil {
 				return err
 			}
-			if len(args) == 0 && (op == nil || len(op.Modules) == 0) {
+			if len(args) == 0 && len(op.Modules) == 0 {
 				return usage(cmd, "no modules to run: name a directory with modules in it, or list some in supervisor.toml")
 			}
 			src.dirs = args

@@ -89,9 +89,6 @@ func private(ctx context.Context, opts *supervisor.Options, v viewer, f func(*su
 
 // listen opens the admin socket for a supervisor of ours.
 func (a *app) listen(op *manifest.Operator) (net.Listener, error) {
-	if op == nil {
-		op = &manifest.Operator{}
-	}
 	return admin.Listen(admin.SocketPaths(a.socket, op.Admin.Socket), op.Admin.Group)
 }
 

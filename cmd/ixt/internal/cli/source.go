@@ -28,7 +28,7 @@ func (s *source) modulesFlag(cmd *cobra.Command, help string) {
 	_ = cmd.MarkFlagDirname("modules")
 }
 
-// options are those of a supervisor for these modules, with op laid over them; op may be nil.
+// options are those of a supervisor for these modules, with op laid over them.
 func (s *source) options(op *manifest.Operator) (*supervisor.Options, error) {
 	opts := &supervisor.Options{Dirs: s.dirs, Operator: op}
 	var problems manifest.Problems
@@ -50,10 +50,10 @@ func (s *source) options(op *manifest.Operator) (*supervisor.Options, error) {
 // operatorPlaces are where the operator's file is looked for when --config does not name it.
 func operatorPlaces() []string { return []string{"supervisor.toml", "/etc/ixt/supervisor.toml"} }
 
-// namedOperator loads the operator's file that --config names; without the flag there is none.
+// namedOperator loads the operator's file that --config names.
 func (a *app) namedOperator() (*manifest.Operator, error) {
 	if a.config == "" {
-		return nil, nil
+		return manifest.NoOperator(), nil
 	}
 	return manifest.LoadOperator(a.config)
 }
@@ -68,20 +68,17 @@ func (a *app) operator() (*manifest.Operator, error) {
 			return manifest.LoadOperator(path)
 		}
 	}
-	return nil, nil
+	return manifest.NoOperator(), nil
 }
 
 // settings are what of the operator's file matters for finding a running supervisor. A file that nobody named and that is
 // wrong keeps nobody from asking one.
 func (a *app) settings() (*manifest.Operator, error) {
 	op, err := a.operator()
-	if err != nil && a.config != "" {
-		return nil, err
+	if err != nil && a.config == "" {
+		return manifest.NoOperator(), nil
 	}
-	if op == nil {
-		op = &manifest.Operator{}
-	}
-	return op, nil
+	return op, err
 }
 
 // client asks the running supervisor.
@@ -99,7 +96,7 @@ func stateDir(flag string, op *manifest.Operator) (string, error) {
 	switch {
 	case flag != "":
 		return flag, nil
-	case op != nil && op.State.Dir != "":
+	case op.State.Dir != "":
 		return op.State.Dir, nil
 	case filepath.IsAbs(os.Getenv("XDG_STATE_HOME")):
 		return filepath.Join(os.Getenv("XDG_STATE_HOME"), "ixt"), nil

@@ -49,7 +49,7 @@ func TestCreate(t *testing.T) {
 
 			m, err := manifest.Load(filepath.Join(test.name, "manifest.toml"))
 			require.NoError(t, err)
-			run, err := manifest.Resolve(m, nil)
+			run, err := manifest.Resolve(m, manifest.NoOperator())
 			require.NoError(t, err)
 			require.Equal(t, test.name+":0.1.0", run.ID())
 			require.Equal(t, []string{test.name + ".hello"}, run.Provides.Services)
