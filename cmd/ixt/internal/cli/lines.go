@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -125,9 +126,20 @@ type buildLines struct{ out *output }
 func (buildLines) say(string) {}
 
 func (l buildLines) watch(sup *supervisor.Supervisor) {
+	begun := "" // what stands on an unfinished line, and its module
+	module := ""
 	for e := range sup.Journal().Follow(context.Background(), 0) {
-		if e.Kind == supervisor.KindBuild {
-			fmt.Fprintln(l.out, printable(beside(e.Text)))
+		text := printable(beside(e.Text))
+		switch {
+		case e.Kind == supervisor.KindState && strings.HasPrefix(text, "building "):
+			begun, module = text+" ...", e.Module
+			fmt.Fprint(l.out, begun)
+		case e.Kind == supervisor.KindBuild:
+			fmt.Fprintln(l.out, strings.TrimPrefix(text, begun))
+			begun, module = "", ""
+		case e.Module == module && begun != "":
+			fmt.Fprintln(l.out, " failed")
+			begun, module = "", ""
 		}
 	}
 }
