@@ -23,7 +23,7 @@ const buildTimeout = 15 * time.Minute
 // builds runs the modules' build commands, one at a time: two compilers at once are slower than one after the other.
 type builds struct {
 	s     *Supervisor
-	turn  chan struct{}            // held by who builds
+	turn  chan struct{}   // held by who builds
 	done  map[string]bool // modules that need no more building; guarded by turn
 	first map[string]firstBuild
 }

@@ -72,7 +72,7 @@ Exit codes: 0 done, 1 done with an error of the module's, 2 usage or manifest, 3
 	src.modulesFlag(cmd, "start the modules of this `directory` for this one call (repeatable)")
 	src.flags(cmd)
 	flags := cmd.Flags()
-	flags.DurationVar(&timeout, "timeout", 0, "limit for the call (default the topic's)")
+	flags.DurationVar(&timeout, "timeout", 0, "limit for the call, within the topic's timeout (default that timeout)")
 	flags.StringVar(&priority, "priority", "normal", "low, normal, high or urgent: who waits less")
 	flags.StringVar(&trace, "trace", "", "trace `id` to pass on (default a new one)")
 	flags.BoolVarP(&verbose, "verbose", "v", false, "with --modules: show on stderr what the supervisor does and the modules write")
