@@ -25,16 +25,17 @@ type Watch struct {
 	// no such moment.
 	Written func(id int64)
 	// Settled is called exactly once, when nothing is owed any more: by the answer, even one that came too late for the
-	// caller, by the request's withdrawal, or by the connection's end.
-	Settled func()
+	// caller, by the request's withdrawal, or by the connection's end. answered says that it was an answer.
+	Settled func(answered bool)
 }
 
 // watch keeps the promises of a Watch, whose functions are called outside the connection's lock and so by goroutines that
 // may overtake each other.
 type watch struct {
 	Watch
-	mu      sync.Mutex
-	settled bool
+	answered bool // set before settle
+	mu       sync.Mutex
+	settled  bool
 }
 
 func (w *watch) written(id int64) {
@@ -50,7 +51,7 @@ func (w *watch) settle() {
 	defer w.mu.Unlock()
 	w.settled = true
 	if w.Settled != nil {
-		w.Settled()
+		w.Settled(w.answered)
 	}
 }
 
@@ -148,6 +149,7 @@ func (c *Conn) answered(e *Envelope, data json.RawMessage, err error) {
 			return
 		}
 		delete(s.calls, e.ID)
+		call.watch.answered = true
 		if call.abandoned {
 			s.stats.Late++
 		}

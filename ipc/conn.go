@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Handler serves one request of the peer. It runs in a goroutine of its own; its ctx ends with the request's TTL, with the
@@ -153,11 +154,13 @@ func (c *Conn) Enable(extensions []string, maxFrame int) {
 	})
 }
 
-// Stats are counters over a connection's life.
+// Stats are counters over a connection's life, and how it stands.
 type Stats struct {
 	Late    int // answers that nobody waited for any more
 	Skipped int // frames over the limit
 	Open    int // requests of the peer without an answer yet
+	// Stalled is how long the peer has not taken what is being written to it; 0 if nothing is.
+	Stalled time.Duration
 }
 
 // Stats returns the counters as they stand.
@@ -166,6 +169,9 @@ func (c *Conn) Stats() Stats {
 	c.update(func(s *state) {
 		out = s.stats
 		out.Open = len(s.inbound)
+		if s.writing {
+			out.Stalled = time.Since(s.writingSince)
+		}
 	})
 	return out
 }

@@ -180,7 +180,7 @@ func (c *Conn) take(buf []byte) []byte {
 	c.update(func(s *state) {
 		buf = s.takeFrom(&s.urgent, buf)
 		buf = s.takeFrom(&s.work, buf)
-		s.writing = len(buf) > 0
+		s.writing, s.writingSince = len(buf) > 0, time.Now()
 		s.admit()
 	})
 	return buf

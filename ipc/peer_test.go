@@ -47,11 +47,12 @@ func (c *conn) end() error {
 
 // pending is a Call under way.
 type pending struct {
-	done    chan struct{}
-	data    json.RawMessage
-	err     error
-	id      atomic.Int64
-	settled atomic.Int64
+	done     chan struct{}
+	data     json.RawMessage
+	err      error
+	id       atomic.Int64
+	settled  atomic.Int64
+	answered atomic.Bool
 }
 
 // begin makes a Call in a goroutine of its own.
@@ -61,7 +62,7 @@ func (c *conn) begin(ctx context.Context, req *ipc.Envelope) *pending {
 		defer close(p.done)
 		p.data, p.err = c.Call(ctx, req, &ipc.Watch{
 			Written: func(id int64) { p.id.Store(id) },
-			Settled: func() { p.settled.Add(1) },
+			Settled: func(answered bool) { p.settled.Add(1); p.answered.Store(answered) },
 		})
 	}()
 	return p

@@ -3,6 +3,7 @@ package ipc
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // phase of a connection (docs/protocol.md, "Connection states").
@@ -25,11 +26,12 @@ type state struct {
 	calls   map[int64]*call              // written, not answered
 	inbound map[int64]context.CancelFunc // the peer's open requests
 
-	urgent  lane      // health, cancel, shutdown: never wait behind work
-	work    lane      // everything else; bounded by Options.MaxQueued
-	waiting []*waiter // frames for which work has no room yet, oldest first
-	writing bool      // a batch is in the writer's hands
-	deaf    bool      // the peer takes no more frames
+	urgent       lane      // health, cancel, shutdown: never wait behind work
+	work         lane      // everything else; bounded by Options.MaxQueued
+	waiting      []*waiter // frames for which work has no room yet, oldest first
+	writing      bool      // a batch is in the writer's hands
+	writingSince time.Time // while writing
+	deaf         bool      // the peer takes no more frames
 
 	cancels   bool // extension "cancel" is on
 	maxFrame  int

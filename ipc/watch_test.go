@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -88,6 +89,7 @@ func TestSettledIsCalledOnce(t *testing.T) {
 				synctest.Wait()
 				require.EqualValues(t, 1, call.settled.Load())
 				require.Equal(t, tt.id, call.id.Load())
+				require.Equal(t, strings.Contains(tt.name, "answer"), call.answered.Load())
 			})
 		})
 	}
@@ -134,7 +136,7 @@ func TestWrittenIsNeverCalledAfterSettled(t *testing.T) {
 								runtime.Gosched()
 							}
 						},
-						Settled: func() { settled.Store(true) },
+						Settled: func(bool) { settled.Store(true) },
 					})
 				})
 			}

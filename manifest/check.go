@@ -40,6 +40,11 @@ func (d *decoder) check(m *Module) {
 		d.blame(key, fmt.Sprintf("max, %q, is less than initial, %q", m.Restart.Max, m.Restart.Initial),
 			fmt.Sprintf("write max = %q or more", m.Restart.Initial))
 	}
+	for _, cause := range slices.Sorted(maps.Keys(m.Restart.On)) {
+		if !slices.Contains(causes(), cause) && !regexp.MustCompile(`^(exit ([1-9]?[0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])|SIG[A-Z0-9]+)$`).MatchString(cause) {
+			d.blame(document.Join("restart.on", cause), "is no cause of an end", suggest(cause, append(causes(), "exit 1", "SIGKILL")))
+		}
+	}
 }
 
 func (d *decoder) checkIdentity(m *Module) {

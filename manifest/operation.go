@@ -22,7 +22,9 @@ type Scale struct {
 
 // Restart is the policy for an instance that ended without being asked to.
 type Restart struct {
-	// Wait before the first restart; it doubles with every further one.
+	// Wait before the restart of an instance that was ready when it ended, and has no earlier failure to its account.
+	First Duration `key:"first" default:"0s" min:"0s"`
+	// Wait before the next restart, and after a failed start; it doubles with every further one.
 	Initial Duration `key:"initial" default:"200ms" min:"1ms"`
 	// Longest wait between two restarts.
 	Max Duration `key:"max" default:"30s" min:"1ms"`
@@ -30,12 +32,35 @@ type Restart struct {
 	Jitter float64 `key:"jitter" default:"0.2" min:"0" max:"1"`
 	// Health this long makes the earlier failures forgotten.
 	Forgive Duration `key:"forgive" default:"60s" min:"0s"`
-	// Failures within `window` after which the instance is failed.
+	// Failures within `window` after which the instance is failed. Failed starts and ends of a ready instance are counted apart.
 	GiveUp int `key:"give_up" default:"5" min:"1"`
+	// As `give_up`, for failed starts. 0: as `give_up`.
+	GiveUpStarts int `key:"give_up_starts" default:"0" min:"0"`
 	// Span of time in which failures are counted for `give_up`.
 	Window Duration `key:"window" default:"5m" min:"1ms"`
 	// A failed instance is tried again after this. `0s`: only by hand.
 	Retry Duration `key:"retry" default:"1h" min:"0s"`
+	// What follows an end of a certain cause: `on = { "exit 0" = "stop", SIGSEGV = "fail" }`. Causes: `exit` and `exit N`, `signal`
+	// and the name of one, `oom`, `config` (a refused configuration), `start`, `build`, `health`, `protocol`, `closed`; the closest
+	// counts. `restart`: as above. `fail`: failed at once. `stop`: not started again but by hand.
+	On map[string]string `key:"on" enum:"restart,fail,stop"`
+	// Modules of one group are restarted together: when one of them is restarted after a failure, so are the others.
+	Group string `key:"group"`
+}
+
+// causes are those that the keys of [Restart.On] may name, beside exit codes and signals.
+func causes() []string {
+	return []string{"exit", "signal", "oom", "config", "start", "build", "health", "protocol", "closed"}
+}
+
+// Reaction is what On says about the causes of an end, the closest first; "" if it says nothing.
+func (r Restart) Reaction(causes ...string) string {
+	for _, cause := range causes {
+		if reaction := r.On[cause]; reaction != "" {
+			return reaction
+		}
+	}
+	return ""
 }
 
 // Health is the polling of a module's health.
@@ -46,6 +71,10 @@ type Health struct {
 	Timeout Duration `key:"timeout" default:"3s" min:"1ms"`
 	// Failed polls in a row after which the instance is restarted.
 	Failures int `key:"failures" default:"3" min:"1"`
+	// A call this long past its deadline shows that the instance hangs, whatever it answers to polls. `0s`: never.
+	Overdue Duration `key:"overdue" default:"30s" min:"0s"`
+	// Signal that makes a hung instance tell where it hangs, before it is killed: `auto` is SIGQUIT for modules made with our SDKs.
+	Dump string `key:"dump" default:"auto" enum:"auto,none,SIGQUIT,SIGABRT"`
 }
 
 // Stop bounds each step of stopping an instance; a step that takes longer is given up and the next one follows.
@@ -80,8 +109,10 @@ type Service struct {
 	Concurrency int `key:"concurrency" default:"0" min:"0"`
 	// Calls that may wait for a free instance; one more is refused. 0: none waits.
 	Queue int `key:"queue" default:"64" min:"0"`
-	// Whether handling a call twice does no harm, so that one with an unknown outcome may be sent again.
+	// Whether handling a call twice does no harm, so that one whose instance died is sent to another.
 	Idempotent bool `key:"idempotent" default:"false"`
+	// How often such a call is sent in all.
+	Attempts int `key:"attempts" default:"3" min:"1"`
 	// Whether supervisors on other machines may call it.
 	Export bool `key:"export" default:"false"`
 }

@@ -6,7 +6,7 @@
 //
 //	default    the value when none is given, as text
 //	min, max   bounds of numbers, durations and sizes
-//	enum       the texts allowed, separated by commas
+//	enum       the texts allowed, separated by commas; of a map or list, for each of its values
 //	required   "true" when the key has to be given, with an example of it in the tag example
 //	for        "author" when an operator may not change the key
 //	short      "true" for the key of a table that may be written in place of the table
@@ -157,7 +157,11 @@ func (k *Key) group(name string) *Key {
 func (k *Key) tags(tag reflect.StructTag) {
 	k.Default, k.Min, k.Max, k.Example = tag.Get("default"), tag.Get("min"), tag.Get("max"), tag.Get("example")
 	if enum := tag.Get("enum"); enum != "" {
-		k.Enum = strings.Split(enum, ",")
+		of := k
+		if k.Every != nil {
+			of = k.Every
+		}
+		of.Enum = strings.Split(enum, ",")
 	}
 	k.Required = tag.Get("required") == "true"
 	k.Short = tag.Get("short") == "true"
