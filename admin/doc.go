@@ -28,6 +28,10 @@
 //	GET  /v1/logs?module=M&last=N&follow=1
 //	                                    [LogLine], one per line: the newest N (default 100) of module M, or of all
 //	                                    modules, and with follow whatever comes
+//	GET  /v1/crashes?module=M           [CrashHead] of every crash report of module M, or of all modules, an array, the newest
+//	                                    first
+//	GET  /v1/crashes/{id}               [CrashReport] with that ID, of which the number is enough; or "last"; or, by the
+//	                                    name of a module, its newest
 //
 // Bodies of requests are bounded by the largest frame (16 MiB) with some room for what is around the payload. A stream ends
 // when the supervisor stops.

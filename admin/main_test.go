@@ -83,6 +83,7 @@ func shortDir(t *testing.T) string {
 
 // served is a running supervisor with its admin socket.
 type served struct {
+	sup    *supervisor.Supervisor
 	client *admin.Client
 	socket string
 	stop   func() // stops the supervisor, and then its server
@@ -108,7 +109,7 @@ func serveParrot(t *testing.T) *served {
 	go func() { answered <- admin.NewServer(sup, testInfo).Serve(answering, door) }()
 
 	stopped := false
-	s := &served{client: admin.NewClient([]string{path}), socket: path}
+	s := &served{sup: sup, client: admin.NewClient([]string{path}), socket: path}
 	s.stop = func() {
 		if stopped {
 			return

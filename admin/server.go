@@ -43,6 +43,8 @@ func NewServer(sup *supervisor.Supervisor, info Info) *Server {
 	s.handle("POST /v1/modules/{name}/{command}", s.command)
 	s.handle("GET /v1/topics", func(*http.Request) (any, error) { return sup.Topics(), nil })
 	s.handle("POST /v1/call", s.call)
+	s.handle("GET /v1/crashes", s.crashes)
+	s.handle("GET /v1/crashes/{id}", s.crash)
 	s.mux.HandleFunc("GET /v1/journal", s.journal)
 	s.mux.HandleFunc("GET /v1/logs", s.logs)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

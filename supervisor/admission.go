@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/ixtrun/ixt/ipc"
@@ -30,7 +29,7 @@ func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*provider, e
 		case <-changed:
 		case <-ctx.Done():
 			if !r.leave(t, w) {
-				r.release(t, <-w.granted, f) // the slot came in the same moment
+				r.release(t, <-w.granted, delivery{flight: f}, false) // the slot came in the same moment
 			}
 			return nil, r.expired(ctx, t)
 		}
@@ -61,6 +60,8 @@ func (r *router) place(t *topic, f *flight, w *waiter) (*provider, error) {
 		e.RetryAfter = t.drained.after(len(t.queue) + 1)
 		return nil, e
 	}
+	r.queued++
+	w.number = r.queued
 	t.enqueue(w)
 	return nil, nil
 }
@@ -94,35 +95,52 @@ func gaveUp() *ipc.Error {
 	return e
 }
 
-// release gives a slot back and hands it to who waits for it.
-func (r *router) release(t *topic, p *provider, f *flight) {
+// release gives a slot back and hands it to who waits for it. lost says that the call had been written and will have no answer.
+func (r *router) release(t *topic, p *provider, d delivery, lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(p.open, f)
+	delete(p.open, d.flight)
+	if lost {
+		p.lose(d)
+	}
 	p.perTopic[t.name]--
 	t.drained.event(time.Now())
 	r.dispatch(p)
 	p.checkIdle()
 }
 
-// dispatch fills the free slots of p from the queues of its topics, the highest priority first.
+// fairness: every so many slots, one goes to whoever has waited longest, so that high priorities starve nobody.
+const fairness = 8
+
+// dispatch fills the free slots of p from the queues of its topics: the highest priority first, and of one priority who came
+// first.
 func (r *router) dispatch(p *provider) {
 	for {
-		var next *topic
+		byAge := (p.turn+1)%fairness == 0
+		var next *waiter
+		var from *topic
 		for name := range p.topics {
 			t := r.topics[name]
-			if len(t.queue) > 0 && p.free(t) && (next == nil || t.queue[0].priority > next.queue[0].priority) {
-				next = t
+			if w := t.first(byAge); w != nil && p.free(t) && (next == nil || w.before(next, byAge)) {
+				next, from = w, t
 			}
 		}
 		if next == nil {
 			return
 		}
-		w := next.queue[0]
-		next.queue = slices.Delete(next.queue, 0, 1)
-		p.occupy(next, w.flight)
-		w.granted <- p
+		p.turn++
+		from.leave(next)
+		p.occupy(from, next.flight)
+		next.granted <- p
 	}
+}
+
+// before reports whether w is served before v.
+func (w *waiter) before(v *waiter, byAge bool) bool {
+	if byAge || w.priority == v.priority {
+		return w.number < v.number
+	}
+	return w.priority > v.priority
 }
 
 // load is how busy a provider is: its open calls, and how long the one that is latest is past its deadline; 0 if none is.

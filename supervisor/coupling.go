@@ -1,5 +1,11 @@
 package supervisor
 
+import (
+	"fmt"
+
+	"github.com/ixtrun/ixt/manifest"
+)
+
 // start makes a module run, and where modules start on demand also those it comes after.
 func (s *Supervisor) start(u *unit) {
 	u.start()
@@ -35,7 +41,22 @@ func (s *Supervisor) restartCoupled(name string) {
 			continue
 		}
 		for _, in := range u.list() {
-			in.restart(Ready, Unready)
+			in.restart("restarts with "+name, Ready, Unready)
+		}
+	}
+}
+
+// restartGroup restarts the other modules of m's group, as m is restarted after a failure.
+func (s *Supervisor) restartGroup(m *manifest.Module) {
+	if m.Restart.Group == "" || s.stopping() {
+		return
+	}
+	for _, u := range s.units {
+		if u.m == m || u.m.Restart.Group != m.Restart.Group {
+			continue
+		}
+		for _, in := range u.list() {
+			in.restart(fmt.Sprintf("restarts with %s (group %s)", m.Name, m.Restart.Group), Ready, Unready)
 		}
 	}
 }

@@ -32,9 +32,11 @@ type conversation interface {
 	Health(ctx context.Context) (*ipc.Health, error)
 	// Shutdown tells the process to finish within grace and returns when it says it has.
 	Shutdown(ctx context.Context, grace time.Duration) error
-	// Done is closed when the conversation has ended, for the reason Err tells.
+	// Done is closed when the conversation has ended, for the reason Err tells; Err may be asked at any time.
 	Done() <-chan struct{}
 	Err() error
+	// Stats are those of ipc.Conn.Stats.
+	Stats() ipc.Stats
 	// Close ends the conversation. The error says what does not end with it.
 	Close() error
 }

@@ -89,7 +89,14 @@ func (c *ixtConversation) Shutdown(ctx context.Context, grace time.Duration) err
 }
 
 func (c *ixtConversation) Done() <-chan struct{} { return c.conn.Done() }
-func (c *ixtConversation) Err() error            { return c.conn.Err() }
+func (c *ixtConversation) Stats() ipc.Stats      { return c.conn.Stats() }
+
+func (c *ixtConversation) Err() error {
+	if c.conn == nil {
+		return nil // nobody has connected
+	}
+	return c.conn.Err()
+}
 
 // Close does not wait longer than lingering for services that ignore the end of their ctx.
 func (c *ixtConversation) Close() error {
@@ -129,7 +136,7 @@ func (s *silence) Init(context.Context, json.RawMessage, int) (*ipc.InitResult, 
 
 func (s *silence) Call(_ context.Context, m ipc.Message, _ ipc.Context, watch *ipc.Watch) (json.RawMessage, error) {
 	if watch != nil && watch.Settled != nil {
-		watch.Settled()
+		watch.Settled(true)
 	}
 	return nil, ipc.Errorf(ipc.CodeNoProvider, "%s is provided by a program that speaks no protocol", m.Topic)
 }
@@ -141,6 +148,7 @@ func (s *silence) Health(context.Context) (*ipc.Health, error) {
 func (s *silence) Shutdown(context.Context, time.Duration) error { return errNoConversation }
 func (s *silence) Done() <-chan struct{}                         { return s.done }
 func (s *silence) Err() error                                    { return nil }
+func (s *silence) Stats() ipc.Stats                              { return ipc.Stats{} }
 func (s *silence) Close() error {
 	s.once.Do(func() { close(s.done) })
 	return nil

@@ -8,10 +8,8 @@ import (
 	"github.com/ixtrun/ixt/ipc"
 )
 
-const (
-	maxAttempts = 3  // of a call to an idempotent topic
-	maxDepth    = 16 // of calls that wait for each other
-)
+// maxDepth is how many calls may wait for each other.
+const maxDepth = 16
 
 // flight is one accepted call until it ends.
 type flight struct {
@@ -20,8 +18,15 @@ type flight struct {
 	ttl      time.Duration   // the caller's limit, within the topic's; 0: none
 	parent   *flight         // the call in whose handling this one was made
 	depth    int             // number of ancestors
+	accepted time.Time       // when the supervisor took it on
 	ctx      context.Context // ends with the call
 	provider *provider       // who has it now; guarded by router.mu
+}
+
+// delivery is one attempt at a call.
+type delivery struct {
+	*flight
+	attempt int
 }
 
 // fromHost is the source of calls that come from outside, not from a module.
@@ -57,16 +62,17 @@ func (f *flight) deadline() time.Time {
 // follow keeps the slot until the module owes nothing more, and lets the calls that the module makes meanwhile find f.
 func (r *router) follow(t *topic, p *provider, f *flight) *ipc.Watch {
 	var id int64
+	d := delivery{f, f.mc.Attempt}
 	return &ipc.Watch{
 		Written: func(written int64) {
 			id = written
 			p.instance.flights.Store(id, f)
 		},
-		Settled: func() {
+		Settled: func(answered bool) {
 			if id != 0 {
 				p.instance.flights.Delete(id)
 			}
-			r.release(t, p, f)
+			r.release(t, p, d, id != 0 && !answered)
 		},
 	}
 }
@@ -80,7 +86,8 @@ func (r *router) again(ctx context.Context, t *topic, p *provider, f *flight, er
 	switch e.Code {
 	case ipc.CodeUnavailable: // the connection ended first: nobody has seen the call
 	case ipc.CodeModuleGone, ipc.CodeProtocolError:
-		if !p.topics[t.name].Idempotent || f.mc.Attempt == maxAttempts || !isDone(p.talk.Done()) {
+		rules := p.topics[t.name]
+		if !rules.Idempotent || f.mc.Attempt >= rules.Attempts || p.talk.Err() == nil { // then it was a bad answer, and no more
 			return false
 		}
 		f.mc.Attempt++
@@ -103,6 +110,9 @@ func (r *router) verdict(t *topic, p *provider, f *flight, err error) *ipc.Error
 	e.Origin = ipc.Supervisor
 	if f.mc.Attempt > 1 && e.Outcome == ipc.NotDelivered {
 		e.Outcome = ipc.Unknown // an earlier attempt was delivered
+	}
+	if t != nil {
+		r.count(t, func(c *counts) { c.byCode[e.Code]++ })
 	}
 	entry := Entry{Kind: KindCall, Text: e.Error(), Topic: f.msg.Topic, Code: e.Code, CallID: f.mc.CallID, TraceID: f.mc.TraceID}
 	if p != nil {

@@ -28,7 +28,7 @@ type instance struct {
 	unit   *unit
 
 	stop context.CancelFunc // asks for an orderly end
-	kick chan struct{}      // asks for a restart now; holds one
+	kick chan string        // asks for a restart now, for that reason; holds one
 	done chan struct{}      // closed when run has returned and the unit has forgotten the instance
 
 	flights sync.Map // open handle id -> *flight, of the current process
@@ -87,8 +87,18 @@ func (in *instance) run(life context.Context) {
 	policy := restartPolicy{rules: in.module.Restart}
 	for first := true; life.Err() == nil; first = false {
 		end := in.live(life, first)
-		if life.Err() != nil || !in.rest(life, policy.next(time.Now(), end, rand.Float64())) {
+		if life.Err() != nil {
 			break
+		}
+		d := policy.next(time.Now(), end, rand.Float64())
+		if !end.wanted {
+			in.reportCrash(end, d)
+		}
+		if !in.rest(life, d) {
+			break
+		}
+		if end.ready && !end.wanted {
+			in.s.restartGroup(in.module)
 		}
 	}
 	in.enter(Stopped, "")
@@ -120,7 +130,7 @@ func (in *instance) awaitOthers(life context.Context) error {
 
 // rest waits out what the policy decided; false means that life ended.
 func (in *instance) rest(life context.Context, d decision) bool {
-	if d.delay == 0 {
+	if d.state == "" {
 		return life.Err() == nil
 	}
 	var timer <-chan time.Time
@@ -146,7 +156,7 @@ func (in *instance) rest(life context.Context, d decision) bool {
 // live is one process from spawn to reap; it returns why it ended.
 func (in *instance) live(life context.Context, first bool) ending {
 	if err := in.prepare(life); err != nil {
-		return ending{what: err.Error(), later: true}
+		return ending{cause: []string{causeBuild}, what: err.Error()}
 	}
 	p := &incarnation{born: time.Now(), byHand: in.s.opts.ByHand[in.module.Name]}
 	in.enter(Starting, "", func(r *record) {
@@ -167,10 +177,10 @@ func (in *instance) live(life context.Context, first bool) ending {
 		return in.failedStart(p, err)
 	}
 	end := in.watch(life, p)
-	end.ran = time.Since(p.ready)
+	end.of, end.ready, end.ran = p, true, time.Since(p.ready)
 	exit := in.end(p, end.what)
-	if p.died && !end.broken {
-		end.what = exit
+	if p.died && !end.is(causeProtocol) { // which says more than the exit that follows
+		end.what, end.cause = exit, causesOf(p.exit, p.outOfMemory)
 	}
 	in.s.restartCoupled(in.module.Name)
 	return end
@@ -178,15 +188,24 @@ func (in *instance) live(life context.Context, first bool) ending {
 
 // failedStart is the ending of a start that did not get to ready.
 func (in *instance) failedStart(p *incarnation, err error) ending {
+	end := ending{cause: []string{causeStart}, wanted: p.byHand, of: p}
 	var refused *ipc.Error
-	if errors.As(err, &refused) {
-		return ending{what: "init failed: " + refused.Error(), never: refused.Code == ipc.CodeConfigInvalid}
-	}
 	var early *earlyError
-	if errors.As(err, &early) {
+	switch {
+	case errors.As(err, &refused) && refused.Outcome == ipc.Done:
+		end.what, end.wanted = "init failed: "+refused.Error(), false
+		if refused.Code == ipc.CodeConfigInvalid {
+			end.cause = []string{causeConfig}
+		}
+		return end
+	case errors.As(err, &early):
 		early.last = in.lastWords(p)
+		if p.died {
+			end.cause = append(causesOf(p.exit, p.outOfMemory), causeStart)
+		}
 	}
-	return ending{what: err.Error(), wanted: p.byHand}
+	end.what = err.Error()
+	return end
 }
 
 // watch stays with a ready process until it ends, must be ended or is told to end.
@@ -197,8 +216,8 @@ func (in *instance) watch(life context.Context, p *incarnation) ending {
 		select {
 		case <-life.Done():
 			return ending{what: "asked to stop"}
-		case <-in.kick:
-			return ending{what: "restart asked for", wanted: true}
+		case why := <-in.kick:
+			return ending{what: why, wanted: true}
 		case <-p.exited():
 			p.died = true
 			return ending{what: "the process ended"}
@@ -207,8 +226,9 @@ func (in *instance) watch(life context.Context, p *incarnation) ending {
 		case <-health.due():
 			in.checkHealth(life, p, health)
 		case answer := <-health.answers:
-			if why, sick := in.judge(p, health, answer); sick {
-				return ending{what: why}
+			if j := in.judge(p, health, answer); j.sick {
+				p.hung = j.hung
+				return ending{cause: []string{causeHealth}, what: j.why}
 			}
 		}
 	}
@@ -220,9 +240,9 @@ const lingering = time.Second
 // lost finds out what the end of a connection means: mostly that the process is on its way out.
 func (in *instance) lost(life context.Context, p *incarnation) ending {
 	in.s.router.detach(p.provider)
-	end := ending{what: "the module closed its connection", wanted: p.byHand}
+	end := ending{cause: []string{causeClosed}, what: "the module closed its connection", wanted: p.byHand}
 	if broken := new(ipc.ProtocolError); errors.As(p.talk.Err(), &broken) {
-		end.what, end.broken = broken.Error(), true
+		end.cause, end.what = []string{causeProtocol}, broken.Error()
 	}
 	if p.byHand {
 		return end
@@ -242,13 +262,19 @@ func (in *instance) lost(life context.Context, p *incarnation) ending {
 type incarnation struct {
 	born     time.Time
 	ready    time.Time
+	ended    time.Time // when it was reaped; zero: it was not
+	sdk      string    // as it named it in init
 	talk     conversation
 	proc     *process.Process // nil if it is not spawned yet, or if a person starts it
 	provider *provider        // nil before init is answered
 	output   output           // the readers of stdout and stderr
 	byHand   bool             // a person starts it; it is awaited and not timed
 	died     bool             // the process ended by itself
+	hung     bool             // it does not answer, so it is not asked to finish
 	exit     process.Exit     // set once it is reaped
+	dumped   time.Time        // when it was asked where it hangs; zero: it was not
+	// outOfMemory says that the system killed it for lack of memory; set with exit.
+	outOfMemory bool
 }
 
 // exited is closed when the process has ended; it never is for one that was not spawned here.

@@ -20,6 +20,7 @@ const (
 	KindSupervisor Kind = "supervisor" // the supervisor itself started, stops, has stopped
 	KindState      Kind = "state"      // an instance changed its state
 	KindExit       Kind = "exit"       // a process ended
+	KindCrash      Kind = "crash"      // a report about an abnormal end was written
 	KindBuild      Kind = "build"      // a module was built
 	KindRefused    Kind = "refused"    // a connection or a service request was refused
 	KindCall       Kind = "call"       // a call ended without a module's answer

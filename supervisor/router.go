@@ -33,6 +33,7 @@ type router struct {
 	changed chan struct{} // closed and replaced when an outlook may have changed
 	closing bool          // the supervisor stops: no more calls from outside
 	open    int           // calls accepted and not ended
+	queued  uint64        // calls that ever waited in a queue
 	idle    chan struct{} // closed when closing and open is 0
 }
 
@@ -53,7 +54,7 @@ func (r *router) declare(m *manifest.Module, byHand bool) {
 	for name, rules := range m.Services {
 		t := r.topics[name]
 		if t == nil {
-			t = &topic{name: name, rules: rules, reports: map[string]*reported{}}
+			t = &topic{name: name, rules: rules, reports: map[string]*reported{}, counts: counts{byCode: map[string]uint64{}}}
 			r.topics[name] = t
 		}
 		t.byHand = t.byHand || byHand
@@ -129,7 +130,7 @@ func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 	}
 	defer cancel()
-	f.ctx = ctx
+	f.ctx, f.accepted = ctx, time.Now()
 	for f.mc.Attempt = 1; ; {
 		p, err := r.acquire(ctx, t, f)
 		if err != nil {

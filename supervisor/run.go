@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ixtrun/ixt/internal/crash"
 	"github.com/ixtrun/ixt/internal/logs"
 	"github.com/ixtrun/ixt/internal/process"
 	"github.com/ixtrun/ixt/internal/ringfile"
@@ -29,6 +30,13 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	var beside sync.WaitGroup
 	beside.Go(func() { s.journal.keepIn(s.file) })
+	reported := make(chan struct{})
+	beside.Go(func() {
+		defer close(reported)
+		s.keepReports()
+	})
+	beating, rest := context.WithCancel(context.Background())
+	beside.Go(func() { s.pulse.run(beating) })
 	close(s.up)
 	s.journal.add(Entry{Kind: KindSupervisor, Text: "started with " + counted(len(s.units), "module")})
 	for _, path := range s.sockets.Swept() {
@@ -42,8 +50,11 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.stopAll()
 	s.spawner.Close()
+	close(s.reports)
+	<-reported
 	s.journal.add(Entry{Kind: KindSupervisor, Text: "stopped"})
 	s.journal.close()
+	rest()
 	beside.Wait()
 	return errors.Join(s.logs.Close(), s.file.Close(), s.sockets.Close(), s.state.Close())
 }
@@ -66,6 +77,7 @@ func (s *Supervisor) setUp() (err error) {
 	if err != nil {
 		return errors.Join(err, s.sockets.Close(), s.state.Close())
 	}
+	s.crashes = crash.Open(s.state.Path("crashes"), &crash.Limits{Bytes: min(crash.DefaultBytes, share)})
 	s.logs = logs.OpenStore(s.state.Path("logs"))
 	for _, u := range s.units {
 		s.logs.Module(u.m.Name, &ringfile.Options{MaxSize: min(int64(u.m.Logs.MaxSize), share), MaxAge: u.m.Logs.MaxAge.Std()})
@@ -77,8 +89,8 @@ func (s *Supervisor) setUp() (err error) {
 // journalBytes is what the journal takes on disk at most.
 const journalBytes = 8 << 20
 
-// share is what each module, and the journal, may take of the state directory.
-func (s *Supervisor) share() int64 { return int64(s.opts.Operator.State.Max) / int64(len(s.units)+1) }
+// share is what each module, the journal and the crash reports may take of the state directory.
+func (s *Supervisor) share() int64 { return int64(s.opts.Operator.State.Max) / int64(len(s.units)+2) }
 
 // stopAll lets open calls finish and then stops the modules, those that come after others first.
 func (s *Supervisor) stopAll() {

@@ -192,7 +192,7 @@ func (in *instance) admit(p *incarnation, answer *ipc.InitResult) {
 		perTopic: map[string]int{},
 		idle:     make(chan struct{}),
 	}
-	p.ready = time.Now()
+	p.ready, p.sdk = time.Now(), answer.SDK
 	in.mu.Lock()
 	in.provider = p.provider
 	in.mu.Unlock()

@@ -37,6 +37,7 @@ type InstanceStatus struct {
 	NextStart   *time.Time `json:"next_start,omitempty"` // when the next attempt is due
 	Restarts    int        `json:"restarts"`
 	LastExit    string     `json:"last_exit,omitempty"`
+	Late        int        `json:"late,omitempty"`   // answers of the current process that came when nobody waited any more
 	Socket      string     `json:"socket,omitempty"` // where a module started by hand connects
 }
 
@@ -51,6 +52,8 @@ type TopicStatus struct {
 	Failed   uint64   `json:"failed"`   // with any error
 	Rejected uint64   `json:"rejected"` // the queue was full
 	Retried  uint64   `json:"retried"`  // sent to another instance
+	// Codes counts the failed calls that no module answered, by code.
+	Codes map[string]uint64 `json:"codes,omitempty"`
 }
 
 // Modules returns the status of every module, by name.
@@ -101,6 +104,7 @@ func (s *Supervisor) Topics() []TopicStatus {
 		status := TopicStatus{
 			Topic: name, Modules: slices.Clone(t.modules), Ready: len(t.providers), Queued: len(t.queue),
 			Done: t.counts.done, Failed: t.counts.failed, Rejected: t.counts.rejected, Retried: t.counts.retried,
+			Codes: maps.Clone(t.counts.byCode),
 		}
 		for _, p := range t.providers {
 			status.InFlight += p.perTopic[name]
@@ -138,6 +142,7 @@ func (in *instance) status() InstanceStatus {
 	in.mu.Unlock()
 	if p != nil {
 		out.InFlight, _ = in.s.router.load(p, time.Now())
+		out.Late = p.talk.Stats().Late
 	}
 	if !r.ReadyAt.IsZero() {
 		out.ReadyAt = &r.ReadyAt

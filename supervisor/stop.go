@@ -21,7 +21,7 @@ const unkillable = 10 * time.Second
 func (in *instance) end(p *incarnation, why string) (exit string) {
 	if p.provider != nil {
 		idle := in.s.router.detach(p.provider)
-		if !p.died && !isDone(p.talk.Done()) {
+		if !p.died && !p.hung && !isDone(p.talk.Done()) {
 			in.enter(Draining, why)
 			in.wait(in.s.drainTime(in.module), idle, p.exited(), p.talk.Done())
 			in.enter(Stopping, why)
@@ -37,10 +37,13 @@ func (in *instance) end(p *incarnation, why string) (exit string) {
 		return ""
 	}
 	if !isDone(p.exited()) {
-		in.hangUp(p)
 		if in.snapshot().State != Stopping {
 			in.enter(Stopping, why)
 		}
+		if p.hung {
+			in.dump(p)
+		}
+		in.hangUp(p)
 		in.signal(p)
 	}
 	if !isDone(p.exited()) {
@@ -49,7 +52,7 @@ func (in *instance) end(p *incarnation, why string) (exit string) {
 		in.forget(p, exit)
 		return exit
 	}
-	p.exit = p.proc.Reap()
+	p.exit, p.ended = p.proc.Reap(), time.Now()
 	// Killing the group has closed the module's end: what it had answered before is read to the end before hanging up.
 	if p.provider != nil {
 		in.wait(lingering, p.talk.Done())

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ixtrun/ixt/internal/crash"
 	"github.com/ixtrun/ixt/internal/logs"
 	"github.com/ixtrun/ixt/internal/process"
 	"github.com/ixtrun/ixt/internal/ringfile"
@@ -28,6 +29,8 @@ type Supervisor struct {
 	router   *router
 	journal  *Journal
 	builds   *builds
+	pulse    pulse
+	reports  chan crashed // closed when every instance has ended
 
 	patience  context.Context // ended by StopNow: nothing is waited for any more
 	loseHeart context.CancelFunc
@@ -40,6 +43,7 @@ type Supervisor struct {
 	sockets *statedir.RunDir
 	logs    *logs.Store
 	file    *ringfile.File // the journal's
+	crashes *crash.Store
 	spawner *process.Spawner
 
 	mu      sync.Mutex
@@ -53,6 +57,7 @@ func New(opts *Options) (*Supervisor, error) {
 		byName:   map[string]*unit{},
 		services: map[string]Service{},
 		journal:  newJournal(),
+		reports:  make(chan crashed, pendingReports),
 		up:       make(chan struct{}),
 		down:     make(chan struct{}),
 	}

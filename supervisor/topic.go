@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -23,11 +24,15 @@ type topic struct {
 }
 
 // counts are a topic's totals since the start.
-type counts struct{ done, failed, rejected, retried uint64 }
+type counts struct {
+	done, failed, rejected, retried uint64
+	byCode                          map[string]uint64 // of those that failed without a module's answer
+}
 
 // waiter is a call in a topic's queue.
 type waiter struct {
 	priority ipc.Priority
+	number   uint64 // grows with each waiter, whatever its topic
 	flight   *flight
 	granted  chan *provider // buffered; receives at most one
 }
@@ -51,6 +56,17 @@ func (t *topic) enqueue(w *waiter) {
 	t.queue = slices.Insert(t.queue, i, w)
 }
 
+// first is who is next in the queue: the highest priority, or whoever has waited longest.
+func (t *topic) first(byAge bool) *waiter {
+	if len(t.queue) == 0 {
+		return nil
+	}
+	if !byAge {
+		return t.queue[0]
+	}
+	return slices.MinFunc(t.queue, func(a, b *waiter) int { return cmp.Compare(a.number, b.number) })
+}
+
 // leave takes w out of the queue and reports whether it was still there.
 func (t *topic) leave(w *waiter) bool {
 	i := slices.Index(t.queue, w)
@@ -69,6 +85,8 @@ type provider struct {
 	topics   map[string]manifest.Service // what it provides
 
 	open     map[*flight]*topic // calls that hold a slot: the module owes an answer
+	lost     []delivery         // the first of those that it will never answer
+	turn     int                // slots given to calls that waited
 	perTopic map[string]int     // the same, counted by topic
 	reserved bool               // for a health check of a serial module, which must not meet a call
 	attached bool               // takes new calls
@@ -85,6 +103,15 @@ func (p *provider) occupy(t *topic, f *flight) {
 	p.open[f] = t
 	p.perTopic[t.name]++
 	f.provider = p
+}
+
+// keepLost is how many lost calls of an instance are remembered for its crash report.
+const keepLost = 64
+
+func (p *provider) lose(d delivery) {
+	if len(p.lost) < keepLost {
+		p.lost = append(p.lost, d)
+	}
 }
 
 func (p *provider) checkIdle() {

@@ -75,7 +75,7 @@ func (u *unit) start() {
 	defer u.mu.Unlock()
 	u.desired = running
 	for _, in := range u.instances {
-		in.restart(Backoff, Failed)
+		in.restart("start asked for", Backoff, Failed, Stopped)
 	}
 	u.fill()
 }
@@ -108,7 +108,7 @@ func (u *unit) add() *instance {
 	in := &instance{
 		s: u.s, unit: u, module: u.m,
 		id:   ipc.ModuleID{Name: u.m.Name, Version: u.m.Version, Instance: number},
-		kick: make(chan struct{}, 1),
+		kick: make(chan string, 1),
 		done: make(chan struct{}),
 	}
 	in.record = record{State: Starting, Since: time.Now()}
@@ -187,7 +187,7 @@ const startFirst = "start-first"
 // replace restarts one instance and waits until its successor is ready or has failed to start.
 func (u *unit) replace(ctx context.Context, old *instance) error {
 	if u.m.Replace.Mode != startFirst || old.snapshot().State != Ready {
-		return old.settled(ctx, old.restart())
+		return old.settled(ctx, old.restart("restart asked for"))
 	}
 	u.mu.Lock()
 	if u.desired != running {
@@ -204,9 +204,9 @@ func (u *unit) replace(ctx context.Context, old *instance) error {
 	return awaitEnd(ctx, old)
 }
 
-// restart asks for a new process now, if the state is one of those given; none given means any. It returns how many restarts
+// restart asks for a new process now, for a reason, if the state is one of those given; none given means any. It returns how many restarts
 // the instance will have had when that process is there. Asking twice before it happens is asking once.
-func (in *instance) restart(from ...State) (restarts int) {
+func (in *instance) restart(why string, from ...State) (restarts int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	state := in.record.State
@@ -214,7 +214,7 @@ func (in *instance) restart(from ...State) (restarts int) {
 		return in.record.Restarts // a new process is on its way, or none is wanted
 	}
 	select {
-	case in.kick <- struct{}{}:
+	case in.kick <- why:
 	default:
 	}
 	return in.record.Restarts + 1
@@ -228,8 +228,8 @@ func (in *instance) settled(ctx context.Context, restarts int) error {
 			switch r.State {
 			case Ready, Unready:
 				return nil
-			case Backoff, Failed:
-				return hostError(ipc.CodeUnavailable, "%s did not come back: %s", in.id, r.Why)
+			case Backoff, Failed, Stopped:
+				return hostError(ipc.CodeUnavailable, "%s did not come back%s", in.id, because(r.Why))
 			}
 		}
 		select {

@@ -66,7 +66,8 @@ func quoted(words []string) string {
 	return strings.Join(out, ", ")
 }
 
-// start runs the supervisor; the test's end stops it and proves that nothing is left.
+// start runs the supervisor; the test's end stops it and proves that nothing is left, and that no wait ended only because
+// the test's patience did.
 func (f *fleet) start() *fleet {
 	f.opts.Dirs = append(f.opts.Dirs, f.dir)
 	var err error
@@ -76,7 +77,11 @@ func (f *fleet) start() *fleet {
 	ctx, f.stop = context.WithCancel(context.Background())
 	f.ran = make(chan error, 1)
 	go func() { f.ran <- f.Run(ctx) }()
-	f.t.Cleanup(func() { f.halt() })
+	f.t.Cleanup(func() {
+		late := f.ctx.Err()
+		f.halt()
+		require.NoError(f.t, late, "something took longer than the test is patient; journal:\n%s", f.story())
+	})
 	return f
 }
 
@@ -92,9 +97,30 @@ func (f *fleet) halt() {
 		f.StopNow()
 		f.t.Fatalf("the supervisor did not stop; journal:\n%s", f.story())
 	}
+	f.requireGone(pids)
+}
+
+func (f *fleet) requireGone(pids []int) {
 	for _, pid := range pids {
 		require.ErrorIs(f.t, syscall.Kill(pid, 0), syscall.ESRCH, "process %d is left; journal:\n%s", pid, f.story())
 	}
+}
+
+// instance is the status of a module's first instance.
+func (f *fleet) instance(module string) supervisor.InstanceStatus {
+	m, err := f.Module(module)
+	require.NoError(f.t, err)
+	return m.Instances[0]
+}
+
+// spawned counts the processes that a module has had.
+func (f *fleet) spawned(module string) (n int) {
+	for _, e := range f.Journal().Last(1000) {
+		if e.Module == module && e.State == supervisor.Starting && e.Text == "spawned" {
+			n++
+		}
+	}
+	return n
 }
 
 func (f *fleet) pids() (pids []int) {

@@ -4,7 +4,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -53,6 +55,13 @@ func (a *arrival) gone() {
 	_, _ = a.conn.Read(make([]byte, 1))
 }
 
+// stays makes sure that the module stands at the gate for a while yet.
+func (a *arrival) stays() {
+	require.NoError(a.t, a.conn.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+	_, err := a.conn.Read(make([]byte, 1))
+	require.ErrorIs(a.t, err, os.ErrDeadlineExceeded)
+}
+
 // standAt announces a module at the gate and waits until it may pass; it reports whether it was let through.
 func standAt(path string) bool {
 	conn, err := net.Dial("unix", path)
@@ -63,3 +72,6 @@ func standAt(path string) bool {
 	n, _ := conn.Read(make([]byte, 1))
 	return n == 1
 }
+
+// in puts the gate's path where a role says GATE.
+func (g *gate) in(role string) string { return strings.Replace(role, "GATE", g.path, 1) }

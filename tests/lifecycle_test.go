@@ -17,13 +17,13 @@ import (
 func TestStartFailuresSayWhy(t *testing.T) {
 	tests := map[string]struct{ role, more, want string }{
 		"it ended with an error": {"exit ModuleNotFoundError: No module named 'numpy'", "",
-			"exit 1 before it connected: ModuleNotFoundError: No module named 'numpy': 1st failure; gives up after 5 in 5m"},
+			"exit 1 before it connected: ModuleNotFoundError: No module named 'numpy': 1st failed start; gives up after 5 in 5m"},
 		"it ended and was content": {"leave", "",
-			`exit 0 before it connected (not an ixt module? set protocol = "none" under [artifacts.process]): 1st failure; gives up after 5 in 5m`},
+			`exit 0 before it connected (not an ixt module? set protocol = "none" under [artifacts.process]): 1st failed start; gives up after 5 in 5m`},
 		"it never connected": {"mute", "[start]\ntimeout = \"300ms\"\n[stop]\nterm = \"2s\"\n",
-			`ran for 300ms, but not until it connected: listening on port 80 (not an ixt module? set protocol = "none" under [artifacts.process]): 1st failure; gives up after 5 in 5m`},
+			`ran for 300ms, but not until it connected: listening on port 80 (not an ixt module? set protocol = "none" under [artifacts.process]): 1st failed start; gives up after 5 in 5m`},
 		"it never answered init": {"hang", "[start]\ntimeout = \"300ms\"\n[stop]\nterm = \"2s\"\n",
-			"ran for 300ms, but not until it answered init: 1st failure; gives up after 5 in 5m"},
+			"ran for 300ms, but not until it answered init: 1st failed start; gives up after 5 in 5m"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestGivesUp(t *testing.T) {
 	f.add("bad", "exit broken", []string{"bad.say"}, "[restart]\ninitial = \"1ms\"\ngive_up = 3\n")
 	f.start()
 	e := f.awaitState("bad", supervisor.Failed)
-	require.Regexp(t, `^gave up after 3rd failure in .*: exit 1 before it connected: broken$`, e.Text)
+	require.Regexp(t, `^gave up after 3rd failed start in .*: exit 1 before it connected: broken$`, e.Text)
 	require.InDelta(t, time.Hour.Milliseconds(), e.DelayMS, 1000)
 
 	require.NoError(t, f.Start("bad"))
@@ -168,12 +168,17 @@ func TestStopStartRestart(t *testing.T) {
 
 // awaitInstances waits until so many instances of a module have become ready.
 func (f *fleet) awaitInstances(module string, n int) {
-	ready := map[int]bool{}
-	f.await(fmt.Sprintf("%d ready instances", n), func(e supervisor.Entry) bool {
-		if e.Module == module && e.State == supervisor.Ready {
-			ready[e.Instance] = true
+	f.awaitInstancesAfter(0, module, n, supervisor.Ready)
+}
+
+// awaitInstancesAfter waits until so many instances of a module have entered a state, after the entry numbered after.
+func (f *fleet) awaitInstancesAfter(after uint64, module string, n int, state supervisor.State) {
+	seen := map[int]bool{}
+	f.awaitAfter(after, fmt.Sprintf("%d instances of %s to be %s", n, module, state), func(e supervisor.Entry) bool {
+		if e.Module == module && e.State == state {
+			seen[e.Instance] = true
 		}
-		return len(ready) == n
+		return len(seen) == n
 	})
 }
 

@@ -168,7 +168,7 @@ entry = "press.py"
 		command: "call press.check",
 		code:    3,
 		want: "UNAVAILABLE: press is in backoff: exit 1 before it connected: ModuleNotFoundError: No module named 'numpy': " +
-			"1st failure; gives up after 5 in 5m; next attempt in TIME; `ixt start press` tries now" + notDelivered,
+			"1st failed start; gives up after 5 in 5m; next attempt in TIME; `ixt start press` tries now" + notDelivered,
 	},
 	"second supervisor on the same state directory": {
 		prepare: func(s *shell) { s.run() },
@@ -254,14 +254,14 @@ entry = "press.py"
 		},
 		command: "restart press",
 		code:    3,
-		want:    "press:1.0.0/instance-001 did not come back: gave up after 2nd failure in TIME: exit 1 before it connected: no licence\n",
+		want:    "press:1.0.0/instance-001 did not come back: gave up after 2nd failed start in TIME: exit 1 before it connected: no licence\n",
 	},
 }
 
 const (
 	nobody = "no supervisor running: tried DIR/run/ixt/admin.sock, /run/ixt/admin.sock, /tmp/ixt-UID/admin.sock; " +
 		"start one with `ixt run DIR`, or call with --modules DIR\n"
-	gaveUp       = "UNAVAILABLE: press is in failed: gave up after 1st failure: "
+	gaveUp       = "UNAVAILABLE: press is in failed: gave up after 1st failed start: "
 	notDelivered = "\norigin: supervisor, outcome: not_delivered\n"
 	nextTry      = "; next attempt in TIME" + notDelivered
 	denied       = `press may not call echo.say; put this under [requires] in DIR/modules/press/manifest.toml: ` +
@@ -327,7 +327,7 @@ func (s *shell) shutOut(left os.FileMode) {
 
 var (
 	aPID  = regexp.MustCompile(`\b(pid|kill) \d+\b`)
-	aTime = regexp.MustCompile(`\b(next attempt in|failure in|ran for) \d[0-9hms.]*`)
+	aTime = regexp.MustCompile(`\b(next attempt in|start in|ran for) \d[0-9hms.]*`)
 )
 
 // anywhere puts names in place of what differs from run to run and from machine to machine.

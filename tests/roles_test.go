@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/ixtrun/ixt/ipc"
 	"github.com/ixtrun/ixt/module"
@@ -28,6 +30,14 @@ func play(role string) int {
 		return serve(&polite{turns: "sick"})
 	case "offline": // not ready from its first call on, ready again after its second
 		return serve(&polite{turns: "offline"})
+	case "slow": // stands in its Init at the gate that detail names
+		return serve(&polite{entrance: detail})
+	case "tidy": // stands at the gate that detail names between its last answer and its exit
+		code := serve(&polite{})
+		standAt(detail)
+		return code
+	case "farewell": // calls the topic that detail names in its Shutdown
+		return serve(&polite{farewell: detail})
 	case "refuse": // does not accept its configuration
 		return serve(&refusing{})
 	case "exit": // ends before it connects
@@ -38,9 +48,10 @@ func play(role string) int {
 	case "mute": // never connects
 		fmt.Fprintln(os.Stderr, "listening on port 80")
 		select {}
-	case "once": // dies at its first start, runs at the second; detail names the file that remembers
-		if _, err := os.Stat(detail); err != nil {
-			_ = os.WriteFile(detail, nil, 0o600)
+	case "once": // each instance dies at its first start, runs at the second; detail begins the names of files that remember
+		memory := detail + filepath.Base(os.Getenv(ipc.EnvModuleID))
+		if _, err := os.Stat(memory); err != nil {
+			_ = os.WriteFile(memory, nil, 0o600)
 			fmt.Fprintln(os.Stderr, "first start")
 			return 3
 		}
@@ -70,7 +81,7 @@ func play(role string) int {
 		standAt(detail)
 		return 0
 	default:
-		return raw(role)
+		return raw(role, detail)
 	}
 }
 
@@ -87,6 +98,8 @@ type polite struct {
 	module.Base
 	concurrency int
 	turns       string
+	entrance    string // a gate
+	farewell    string // a topic
 	host        *module.Host
 	calls       atomic.Int64
 }
@@ -95,6 +108,9 @@ func (p *polite) Init(_ context.Context, in *module.Init) error {
 	p.host = in.Host
 	if p.concurrency > 0 {
 		in.MaxConcurrency = p.concurrency
+	}
+	if p.entrance != "" && !standAt(p.entrance) {
+		return module.Errorf("GATE_CLOSED", "not let in")
 	}
 	return nil
 }
@@ -130,12 +146,26 @@ func (p *polite) Handle(ctx context.Context, m *module.Message) (*module.Respons
 		_, _ = conn.Write([]byte{1})
 		return nil, ctx.Err()
 	case "forward": // "topic payload": calls on, and returns that answer
-		topic, payload, _ := strings.Cut(string(m.Payload), " ")
-		return p.host.Call(ctx, topic, []byte(payload))
+		return p.forward(ctx, string(m.Payload))
+	case "meet": // "gate topic payload": the same, after standing at the gate
+		gate, call, _ := strings.Cut(string(m.Payload), " ")
+		standAt(gate)
+		return p.forward(ctx, call)
+	case "left": // the time that it has
+		deadline, limited := ctx.Deadline()
+		if !limited {
+			return module.Payload([]byte("no limit")), nil
+		}
+		return module.Payload([]byte(time.Until(deadline).String())), nil
 	case "crash":
 		os.Exit(7)
 	}
 	return nil, module.Errorf(module.CodeUnknownTopic, "no %s here", verb)
+}
+
+func (p *polite) forward(ctx context.Context, call string) (*module.Response, error) {
+	topic, payload, _ := strings.Cut(call, " ")
+	return p.host.Call(ctx, topic, []byte(payload))
 }
 
 func (p *polite) Health(context.Context) module.Health {
@@ -147,84 +177,16 @@ func (p *polite) Health(context.Context) module.Health {
 	}
 }
 
+func (p *polite) Shutdown(ctx context.Context) error {
+	if p.farewell == "" {
+		return nil
+	}
+	_, err := p.host.Call(ctx, p.farewell, nil)
+	return err
+}
+
 type refusing struct{ module.Base }
 
 func (refusing) Init(context.Context, *module.Init) error {
 	return module.Errorf(module.CodeConfigInvalid, "config.limit: 7 is too much; write at most 5")
-}
-
-// raw speaks the wire by hand, to break it in the way the role says.
-func raw(role string) int {
-	conn, err := net.Dial("unix", os.Getenv(ipc.EnvSocket))
-	if err != nil {
-		return 5
-	}
-	switch role {
-	case "garbage": // answers init, and the first call with something else
-		readFrame(conn)
-		writeFrame(conn, `{"type":"response","id":1,"status":"success","data":{}}`)
-		readFrame(conn)
-		writeFrame(conn, `this is not JSON`)
-	case "partial": // dies in the middle of an answer
-		readFrame(conn)
-		writeFrame(conn, `{"type":"response","id":1,"status":"success","data":{}}`)
-		readFrame(conn)
-		_, _ = conn.Write([]byte{200, 0, 0, 0, '{', '"'})
-		return 6
-	case "deaf": // answers init and reads nothing any more
-		readFrame(conn)
-		writeFrame(conn, `{"type":"response","id":1,"status":"success","data":{"max_concurrency":1000}}`)
-	case "hang": // takes the first frame and does not answer
-		readFrame(conn)
-	case "bare": // the simplest module: no SDK, serial
-		for {
-			head := readFrame(conn)
-			var id int
-			if _, err := fmt.Sscanf(head, `{"id":%d,`, &id); err != nil {
-				return 0
-			}
-			writeFrame(conn, fmt.Sprintf(`{"type":"response","id":%d,"status":"success","data":{"payload":"YmFyZQ=="}}`, id))
-			if strings.Contains(head, `"type":"shutdown"`) {
-				return 0
-			}
-		}
-	case "flood": // asks the host for more than it may, and reads none of the answers
-		readFrame(conn)
-		writeFrame(conn, `{"type":"response","id":1,"status":"success","data":{}}`)
-		for id := 1; ; id++ {
-			frame := fmt.Sprintf(`{"type":"service_request","id":%d,"service":"message_bus","method":"call","params":{"topic":"nobody.there"}}`, id)
-			if writeFrame(conn, frame) != nil {
-				break
-			}
-		}
-	default:
-		fmt.Fprintln(os.Stderr, "no such role:", role)
-		return 9
-	}
-	select {}
-}
-
-func readFrame(conn net.Conn) string {
-	var header [4]byte
-	if _, err := readFull(conn, header[:]); err != nil {
-		return ""
-	}
-	body := make([]byte, int(header[0])|int(header[1])<<8|int(header[2])<<16)
-	_, _ = readFull(conn, body)
-	return string(body)
-}
-
-func readFull(conn net.Conn, b []byte) (n int, err error) {
-	for n < len(b) && err == nil {
-		var k int
-		k, err = conn.Read(b[n:])
-		n += k
-	}
-	return n, err
-}
-
-func writeFrame(conn net.Conn, body string) error {
-	frame := append([]byte{byte(len(body)), byte(len(body) >> 8), 0, 0}, body...)
-	_, err := conn.Write(frame)
-	return err
 }

@@ -91,7 +91,8 @@ Modules are called by topic and call each other; they are restarted, replaced an
 		}
 	}
 	add("run", a.runCommand(), a.callCommand())
-	add("look", a.psCommand(), a.describeCommand(), a.topicsCommand(), a.configCommand(), a.logsCommand(), a.journalCommand())
+	add("look", a.psCommand(), a.describeCommand(), a.topicsCommand(), a.configCommand(), a.logsCommand(), a.journalCommand(),
+		a.crashCommand())
 	add("steer", a.startCommand(), a.stopCommand(), a.restartCommand())
 	add("write", a.newCommand(), a.devCommand(), a.validateCommand())
 	root.AddCommand(a.versionCommand())

@@ -55,11 +55,7 @@ func describe(w io.Writer, m supervisor.ModuleStatus, now time.Time) {
 		fmt.Fprintf(w, ": %s", oneLine(m.Description))
 	}
 	fmt.Fprintln(w)
-	line := func(name, text string) {
-		if text != "" {
-			fmt.Fprintf(w, "  %-10s %s\n", name, text)
-		}
-	}
+	line := func(name, text string) { fact(w, name, text) }
 	line("manifest", m.Manifest)
 	line("protocol", m.Protocol)
 	line("provides", strings.Join(m.Provides, ", "))
@@ -85,6 +81,13 @@ func describe(w io.Writer, m supervisor.ModuleStatus, now time.Time) {
 		line("restarts", fmt.Sprint(in.Restarts))
 		line("last exit", oneLine(in.LastExit))
 		line("socket", in.Socket)
+	}
+}
+
+// fact is one thing that is known, on a line of its own; what is not known gets none.
+func fact(w io.Writer, name, text string) {
+	if text != "" {
+		fmt.Fprintf(w, "  %-10s %s\n", name, text)
 	}
 }
 

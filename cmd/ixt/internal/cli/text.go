@@ -40,7 +40,7 @@ func logLine(e logs.Entry) string {
 	}
 	b.WriteString(" | " + indent(e.Message))
 	for _, name := range slices.Sorted(maps.Keys(e.Fields)) {
-		fmt.Fprintf(&b, " %s=%s", printable(name), printable(string(e.Fields[name])))
+		fmt.Fprintf(&b, " %s=%s", oneLine(name), printable(string(e.Fields[name])))
 	}
 	return b.String()
 }

@@ -1,0 +1,149 @@
+package supervisor
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ixtrun/ixt/internal/crash"
+	"github.com/ixtrun/ixt/internal/logs"
+	"github.com/ixtrun/ixt/ipc"
+)
+
+// Crashes returns the reports about processes that ended abnormally, those of earlier runs too; nil until Run has set up.
+func (s *Supervisor) Crashes() *crash.Store {
+	select {
+	case <-s.up:
+		return s.crashes
+	default:
+		return nil
+	}
+}
+
+// crashed is a report on its way to the disk.
+type crashed struct {
+	report crash.Report
+	lost   []delivery // the calls that went down with it
+	end    time.Time
+}
+
+// pendingReports is how many reports may wait for the disk.
+const pendingReports = 64
+
+// keepReports writes reports until there will be no more. A slow disk costs reports and holds nobody up.
+func (s *Supervisor) keepReports() {
+	for c := range s.reports {
+		for _, d := range c.lost {
+			c.report.Calls = append(c.report.Calls, describeCall(d, c.end))
+		}
+		entry := Entry{Kind: KindCrash, Module: c.report.Module, Instance: c.report.Instance}
+		id, err := s.crashes.Add(c.report)
+		if entry.Text = "crash report " + id; err != nil {
+			entry.Text = "no crash report: " + err.Error()
+		}
+		s.journal.add(entry)
+	}
+}
+
+func describeCall(d delivery, end time.Time) crash.Call {
+	c := crash.Call{
+		Topic: d.msg.Topic, CallID: d.mc.CallID, TraceID: d.mc.TraceID, AgeMS: end.Sub(d.accepted).Milliseconds(), Attempt: d.attempt,
+	}
+	if payload, err := d.msg.Payload.Decode(); err == nil {
+		sum := sha256.Sum256(payload)
+		c.PayloadBytes, c.PayloadSHA256 = int64(len(payload)), hex.EncodeToString(sum[:])
+	}
+	return c
+}
+
+// reportCrash puts down all that is known of an abnormal end.
+func (in *instance) reportCrash(end ending, d decision) {
+	now, r := time.Now(), in.snapshot()
+	c := crashed{end: now}
+	c.report = crash.Report{
+		Head: crash.Head{
+			Time: now, Module: in.id.Name, Version: in.id.Version, Instance: in.id.Instance, Cause: end.describe(), Why: end.what,
+		},
+		Restarts: r.Restarts, Decision: d.why,
+	}
+	if d.delay != forever {
+		c.report.NextAttempt = now.Add(d.delay)
+	}
+	if p := end.of; p != nil {
+		in.describeProcess(&c.report, p)
+		if p.provider != nil {
+			c.lost = in.s.router.lostWith(p.provider)
+		}
+	}
+	select {
+	case in.s.reports <- c:
+	default:
+		in.warn("no crash report: the disk is too slow")
+	}
+}
+
+// describeProcess adds what the process left behind.
+func (in *instance) describeProcess(r *crash.Report, p *incarnation) {
+	r.SDK, r.ReadyAt = p.sdk, p.ready
+	if p.proc != nil {
+		r.PID, r.SpawnedAt, r.UptimeMS = p.proc.PID(), p.born, time.Since(p.born).Milliseconds()
+	}
+	r.MaxRSSBytes, r.CPUUserMS, r.CPUSystemMS = p.exit.MaxRSS, p.exit.UserTime.Milliseconds(), p.exit.SystemTime.Milliseconds()
+	for _, e := range in.s.logs.Recent(in.id.Name, in.id.Instance, 100) {
+		if !e.Received.Before(p.born) {
+			r.Lines = append(r.Lines, e)
+		}
+	}
+	if p.dumped.IsZero() {
+		r.Panic = crash.PanicText(r.Lines)
+	} else {
+		r.Dump = in.writtenSince(p.dumped)
+	}
+}
+
+// dumpLines is how many lines of a dump are looked at.
+const dumpLines = 10000
+
+// writtenSince is what the instance wrote to stderr since then.
+func (in *instance) writtenSince(since time.Time) string {
+	lines, _ := in.s.logs.Tail(in.id.Name, dumpLines) // what cannot be read is of an earlier run
+	var text strings.Builder
+	for _, e := range lines {
+		if e.Instance == in.id.Instance && e.Stream == logs.Stderr && !e.Time.Before(since) {
+			text.WriteString(e.Message + "\n")
+		}
+	}
+	return text.String()
+}
+
+// describe is the cause as a report has it.
+func (e ending) describe() crash.Cause {
+	c := crash.Cause{Code: -1, Text: e.what}
+	if p := e.of; p != nil && !p.ended.IsZero() {
+		c.Code = p.exit.Code
+		c.Signal = unix.SignalName(p.exit.Signal)
+		if broken := new(ipc.ProtocolError); p.talk != nil && errors.As(p.talk.Err(), &broken) {
+			c.FrameHead = crash.FrameHead(broken.Head)
+		}
+	}
+	switch closest := e.cause[0]; {
+	case strings.HasPrefix(closest, "exit"):
+		c.Kind = crash.KindExit
+	case strings.HasPrefix(closest, "SIG"):
+		c.Kind = crash.KindSignal
+	default:
+		c.Kind = crash.Kind(closest)
+	}
+	return c
+}
+
+// lostWith are the first of the calls that a provider will never answer.
+func (r *router) lostWith(p *provider) []delivery {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return p.lost
+}

@@ -1,0 +1,147 @@
+package tests
+
+import (
+	"context"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ixtrun/ixt/ipc"
+	"github.com/ixtrun/ixt/supervisor"
+)
+
+func TestOnlyTheModuleThatAllowsItIsAskedTwice(t *testing.T) {
+	for name, tt := range map[string]struct {
+		dies, lives string
+		retried     uint64
+	}{
+		"it died on the idempotent one": {"safe", "unsafe", 1},
+		"it died on the other one":      {"unsafe", "safe", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, g := newFleet(t), newGate(t)
+			f.add("safe", "polite", []string{"work.gate"}, "[services.\"work.gate\"]\nidempotent = true\n"+unhurried)
+			f.add("unsafe", "polite", []string{"work.gate"}, unhurried)
+			f.start()
+			f.awaitUp()
+			require.NoError(t, f.Stop(f.ctx, tt.lives))
+			call := f.later("work.gate", g.path)
+			a := g.arrival()
+			doomed := f.instance(tt.dies).PID
+			require.NoError(t, f.Restart(f.ctx, tt.lives))
+			require.NoError(t, syscall.Kill(doomed, syscall.SIGKILL))
+			a.gone()
+			if tt.retried > 0 {
+				g.arrival().pass()
+				require.NoError(t, <-call)
+			} else {
+				requireCode(t, <-call, ipc.CodeModuleGone, ipc.Unknown)
+			}
+			require.Equal(t, tt.retried, f.Topics()[0].Retried)
+		})
+	}
+}
+
+func TestOutcomeIsUnknownWhenEveryAttemptDied(t *testing.T) {
+	tests := map[string]struct {
+		more, code string
+		retried    uint64
+	}{
+		"three attempts":                 {"[restart]\ninitial = \"1ms\"\n", ipc.CodeModuleGone, 2},
+		"nobody left for the second one": {"[restart]\ngive_up = 1\n", ipc.CodeUnavailable, 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t)
+			f.add("work", "polite", []string{"work.crash"}, "[services.\"work.crash\"]\nidempotent = true\n"+tt.more)
+			f.start()
+			_, err := f.say("work.crash", "")
+			requireCode(t, err, tt.code, ipc.Unknown)
+			require.Equal(t, tt.retried, f.Topics()[0].Retried)
+		})
+	}
+}
+
+func TestCallWithoutAQueueStillWaitsForTheFirstInstance(t *testing.T) {
+	f := newFleet(t)
+	f.opts.OnDemand = true
+	f.add("echo", "polite", []string{"echo.say"}, "[services.\"echo.say\"]\nqueue = 0\n")
+	f.start()
+	got, err := f.say("echo.say", "hello")
+	require.NoError(t, err)
+	require.Equal(t, "hello", got)
+}
+
+func TestCallEndsWhenWhatItsModuleComesAfterHasFailed(t *testing.T) {
+	f := newFleet(t)
+	f.add("plc", "refuse", []string{"plc.say"}, "")
+	f.add("gauge", "polite", []string{"gauge.say"}, "[after]\nplc = \"ready\"\n")
+	f.add("view", "polite", []string{"view.say"}, "[after]\ngauge = \"ready\"\n[services.\"view.say\"]\ntimeout = \"1h\"\n")
+	f.start()
+	_, err := f.say("view.say", "")
+	e := requireCode(t, err, ipc.CodeUnavailable, ipc.NotDelivered)
+	require.Equal(t, "view is waiting: for gauge to be ready; gauge is waiting: for plc to be ready; "+
+		"plc is in failed: init failed: CONFIG_INVALID: config.limit: 7 is too much; write at most 5; "+
+		"not retried until the configuration changes; `ixt start plc` tries now", e.Message)
+}
+
+func TestCallRefusedByAFailedModuleCountsOnce(t *testing.T) {
+	f := newFleet(t)
+	f.add("picky", "refuse", []string{"picky.say"}, "")
+	f.start()
+	f.awaitState("picky", supervisor.Failed)
+	_, err := f.say("picky.say", "")
+	requireCode(t, err, ipc.CodeUnavailable, ipc.NotDelivered)
+	require.Equal(t, []supervisor.TopicStatus{{Topic: "picky.say", Modules: []string{"picky"}, Failed: 1, Codes: map[string]uint64{ipc.CodeUnavailable: 1}}}, f.Topics())
+}
+
+func TestLoopThroughTheLimitOfATopic(t *testing.T) {
+	f := newFleet(t)
+	f.opts.Open = true
+	f.add("a", "polite", []string{"a.forward", "a.say"}, "[services.\"a.forward\"]\nconcurrency = 1\n")
+	f.add("b", "polite", []string{"b.forward"}, "")
+	f.start()
+	for _, way := range []string{"a.forward a.say hello", "b.forward a.forward a.say hello"} {
+		_, err := f.say("a.forward", way)
+		requireCode(t, err, ipc.CodeLoop, ipc.Done)
+	}
+	got, err := f.say("a.forward", "a.say hello") // another topic of the same module has room
+	require.NoError(t, err)
+	require.Equal(t, "hello", got)
+}
+
+func TestShortestLimitHolds(t *testing.T) {
+	const short = 20 * time.Second
+	tests := map[string]struct {
+		timeout       string
+		ttl, patience time.Duration // 0: none
+	}{
+		"the topic's timeout":              {timeout: "20s"},
+		"the topic's timeout caps the TTL": {timeout: "20s", ttl: time.Hour},
+		"a TTL within the topic's timeout": {timeout: "1h", ttl: short},
+		"a ctx that ends before both":      {timeout: "1h", ttl: time.Hour, patience: short},
+		"a TTL before the end of the ctx":  {timeout: "1h", ttl: short, patience: time.Hour},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t)
+			f.add("x", "polite", []string{"x.left"}, "[services.\"x.left\"]\ntimeout = \""+tt.timeout+"\"\n")
+			f.start()
+			ctx := context.Background()
+			if tt.patience > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, tt.patience)
+				defer cancel()
+			}
+			answer, err := f.Call(ctx, supervisor.Message{Topic: "x.left", TTL: tt.ttl})
+			require.NoError(t, err)
+			text, _ := answer.Payload()
+			left, err := time.ParseDuration(string(text))
+			require.NoError(t, err)
+			require.LessOrEqual(t, left, short)
+			require.Greater(t, left, short/2)
+		})
+	}
+}
