@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +30,8 @@ func (s *Supervisor) Crashes() *crash.Store {
 type crashed struct {
 	report crash.Report
 	lost   []delivery // the calls that went down with it
+	born   time.Time  // zero: there was no process
+	dumped time.Time  // when it was asked where it hangs; zero: it was not
 	end    time.Time
 }
 
@@ -40,13 +44,44 @@ func (s *Supervisor) keepReports() {
 		for _, d := range c.lost {
 			c.report.Calls = append(c.report.Calls, describeCall(d, c.end))
 		}
+		s.quote(&c)
 		entry := Entry{Kind: KindCrash, Module: c.report.Module, Instance: c.report.Instance}
 		id, err := s.crashes.Add(c.report)
-		if entry.Text = "crash report " + id; err != nil {
+		switch {
+		case err == nil:
+			entry.Text = "crash report " + id
+		case id == "":
 			entry.Text = "no crash report: " + err.Error()
+		default:
+			entry.Text = fmt.Sprintf("crash report %s: %v", id, err)
 		}
 		s.journal.add(entry)
 	}
+}
+
+// quoted is how many of a module's last lines are looked at.
+const quoted = 10000
+
+// quote adds what the process wrote: the last lines, its panic or its dump.
+func (s *Supervisor) quote(c *crashed) {
+	if c.born.IsZero() {
+		return
+	}
+	lines, _ := s.logs.Tail(c.report.Module, quoted) // what cannot be read is of an earlier run
+	c.report.Lines = slices.DeleteFunc(lines, func(e logs.Entry) bool {
+		return e.Instance != c.report.Instance || e.Time.Before(c.born) || e.Time.After(c.end)
+	})
+	if c.dumped.IsZero() {
+		c.report.Panic = crash.PanicText(c.report.Lines)
+		return
+	}
+	var text strings.Builder
+	for _, e := range c.report.Lines {
+		if e.Stream == logs.Stderr && !e.Time.Before(c.dumped) {
+			text.WriteString(e.Message + "\n")
+		}
+	}
+	c.report.Dump = text.String()
 }
 
 func describeCall(d delivery, end time.Time) crash.Call {
@@ -75,6 +110,7 @@ func (in *instance) reportCrash(end ending, d decision) {
 	}
 	if p := end.of; p != nil {
 		in.describeProcess(&c.report, p)
+		c.born, c.dumped = p.born, p.dumped
 		if p.provider != nil {
 			c.lost = in.s.router.lostWith(p.provider)
 		}
@@ -86,38 +122,13 @@ func (in *instance) reportCrash(end ending, d decision) {
 	}
 }
 
-// describeProcess adds what the process left behind.
+// describeProcess adds what is known of the process.
 func (in *instance) describeProcess(r *crash.Report, p *incarnation) {
 	r.SDK, r.ReadyAt = p.sdk, p.ready
 	if p.proc != nil {
 		r.PID, r.SpawnedAt, r.UptimeMS = p.proc.PID(), p.born, time.Since(p.born).Milliseconds()
 	}
 	r.MaxRSSBytes, r.CPUUserMS, r.CPUSystemMS = p.exit.MaxRSS, p.exit.UserTime.Milliseconds(), p.exit.SystemTime.Milliseconds()
-	for _, e := range in.s.logs.Recent(in.id.Name, in.id.Instance, 100) {
-		if !e.Received.Before(p.born) {
-			r.Lines = append(r.Lines, e)
-		}
-	}
-	if p.dumped.IsZero() {
-		r.Panic = crash.PanicText(r.Lines)
-	} else {
-		r.Dump = in.writtenSince(p.dumped)
-	}
-}
-
-// dumpLines is how many lines of a dump are looked at.
-const dumpLines = 10000
-
-// writtenSince is what the instance wrote to stderr since then.
-func (in *instance) writtenSince(since time.Time) string {
-	lines, _ := in.s.logs.Tail(in.id.Name, dumpLines) // what cannot be read is of an earlier run
-	var text strings.Builder
-	for _, e := range lines {
-		if e.Instance == in.id.Instance && e.Stream == logs.Stderr && !e.Time.Before(since) {
-			text.WriteString(e.Message + "\n")
-		}
-	}
-	return text.String()
 }
 
 // describe is the cause as a report has it.

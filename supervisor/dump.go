@@ -9,7 +9,7 @@ import (
 )
 
 // dumpTime is how long a hung process may take to tell where it hangs.
-const dumpTime = 2 * time.Second
+const dumpTime = time.Second
 
 // dump asks a hung process for the stacks of its threads, which it writes to stderr, and waits until it has exited or its
 // time is up.

@@ -56,20 +56,3 @@ func TestModuleByHandIsWaitedForAgain(t *testing.T) {
 	require.NoError(t, second.Wait(), "it was not stopped in order")
 	require.Zero(t, f.spawned("x"))
 }
-
-func TestModuleByHandMayBeKilledInItsStartAsOftenAsOneLikes(t *testing.T) {
-	f, g := newByHand(t, unhurried), newGate(t)
-	var seq uint64
-	for range 7 {
-		var cmd *exec.Cmd
-		cmd, seq = f.playByHand(seq, "slow "+g.path)
-		g.arrival()
-		require.NoError(t, cmd.Process.Kill())
-		require.Error(t, cmd.Wait())
-	}
-	cmd, _ := f.playByHand(seq, "polite")
-	_, err := f.say("x.say", "hello")
-	require.NoError(t, err)
-	f.halt()
-	require.NoError(t, cmd.Wait())
-}

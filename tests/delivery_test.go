@@ -12,56 +12,20 @@ import (
 	"github.com/ixtrun/ixt/supervisor"
 )
 
-func TestOnlyTheModuleThatAllowsItIsAskedTwice(t *testing.T) {
-	for name, tt := range map[string]struct {
-		dies, lives string
-		retried     uint64
-	}{
-		"it died on the idempotent one": {"safe", "unsafe", 1},
-		"it died on the other one":      {"unsafe", "safe", 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f, g := newFleet(t), newGate(t)
-			f.add("safe", "polite", []string{"work.gate"}, "[services.\"work.gate\"]\nidempotent = true\n"+unhurried)
-			f.add("unsafe", "polite", []string{"work.gate"}, unhurried)
-			f.start()
-			f.awaitUp()
-			require.NoError(t, f.Stop(f.ctx, tt.lives))
-			call := f.later("work.gate", g.path)
-			a := g.arrival()
-			doomed := f.instance(tt.dies).PID
-			require.NoError(t, f.Restart(f.ctx, tt.lives))
-			require.NoError(t, syscall.Kill(doomed, syscall.SIGKILL))
-			a.gone()
-			if tt.retried > 0 {
-				g.arrival().pass()
-				require.NoError(t, <-call)
-			} else {
-				requireCode(t, <-call, ipc.CodeModuleGone, ipc.Unknown)
-			}
-			require.Equal(t, tt.retried, f.Topics()[0].Retried)
-		})
-	}
-}
-
-func TestOutcomeIsUnknownWhenEveryAttemptDied(t *testing.T) {
-	tests := map[string]struct {
-		more, code string
-		retried    uint64
-	}{
-		"three attempts":                 {"[restart]\ninitial = \"1ms\"\n", ipc.CodeModuleGone, 2},
-		"nobody left for the second one": {"[restart]\ngive_up = 1\n", ipc.CodeUnavailable, 1},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			f := newFleet(t)
-			f.add("work", "polite", []string{"work.crash"}, "[services.\"work.crash\"]\nidempotent = true\n"+tt.more)
-			f.start()
-			_, err := f.say("work.crash", "")
-			requireCode(t, err, tt.code, ipc.Unknown)
-			require.Equal(t, tt.retried, f.Topics()[0].Retried)
-		})
-	}
+func TestCallThatDiedIsNotSentOnUnlessItsModuleAllowsThat(t *testing.T) {
+	f, g := newFleet(t), newGate(t)
+	f.add("safe", "polite", []string{"work.gate"}, "[services.\"work.gate\"]\nidempotent = true\n"+unhurried)
+	f.add("unsafe", "polite", []string{"work.gate"}, unhurried)
+	f.start()
+	f.awaitUp()
+	require.NoError(t, f.Stop(f.ctx, "safe"))
+	call := f.later("work.gate", g.path)
+	g.arrival()
+	doomed := f.instance("unsafe").PID
+	require.NoError(t, f.Restart(f.ctx, "safe"))
+	require.NoError(t, syscall.Kill(doomed, syscall.SIGKILL))
+	requireCode(t, <-call, ipc.CodeModuleGone, ipc.Unknown)
+	require.Zero(t, f.Topics()[0].Retried)
 }
 
 func TestCallWithoutAQueueStillWaitsForTheFirstInstance(t *testing.T) {

@@ -15,14 +15,14 @@ import (
 type gate struct {
 	t        *testing.T
 	path     string
-	listener net.Listener
+	listener *net.UnixListener
 }
 
 func newGate(t *testing.T) *gate {
 	dir, err := os.MkdirTemp("", "ixt")
 	require.NoError(t, err)
 	g := &gate{t: t, path: filepath.Join(dir, "gate")}
-	g.listener, err = net.Listen("unix", g.path)
+	g.listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: g.path, Net: "unix"})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_ = g.listener.Close()
@@ -33,6 +33,7 @@ func newGate(t *testing.T) *gate {
 
 // arrival waits until a module stands at the gate.
 func (g *gate) arrival() *arrival {
+	require.NoError(g.t, g.listener.SetDeadline(time.Now().Add(patience)))
 	conn, err := g.listener.Accept()
 	require.NoError(g.t, err)
 	g.t.Cleanup(func() { _ = conn.Close() })

@@ -54,6 +54,7 @@ Log
 from __future__ import annotations
 
 import base64
+import faulthandler
 import json
 import math
 import os
@@ -1136,10 +1137,11 @@ def _line_buffer_stdout() -> None:
 
 @contextmanager
 def _signals(end: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM ends the module in order, and so does a second Ctrl-C.
+    """SIGTERM ends the module in order, and so does a second Ctrl-C. SIGQUIT tells where it hangs.
 
     The first Ctrl-C is ignored: it reaches every process of the terminal, and when to stop a module
-    is the supervisor's decision.
+    is the supervisor's decision. SIGQUIT, which the supervisor sends before it kills a module that
+    does not answer, writes the stacks of all threads to stderr; that needs no running interpreter.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may install handlers; whoever runs us here has their own
@@ -1161,8 +1163,10 @@ def _signals(end: Callable[[], None]) -> Iterator[None]:
         signal.SIGTERM: signal.signal(signal.SIGTERM, on_terminate),
         signal.SIGINT: signal.signal(signal.SIGINT, on_interrupt),
     }
+    faulthandler.register(signal.SIGQUIT, file=2, all_threads=True)
     try:
         yield
     finally:
+        faulthandler.unregister(signal.SIGQUIT)
         for number, handler in previous.items():
             signal.signal(number, handler)

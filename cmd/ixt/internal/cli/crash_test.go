@@ -101,6 +101,7 @@ func TestCrashInOneSentence(t *testing.T) {
 	early := func(r *crash.Report) { r.ReadyAt = time.Time{} }
 	none := func(r *crash.Report) { r.ReadyAt, r.PID, r.UptimeMS = time.Time{}, 0, 0 }
 	busy := func(r *crash.Report) { r.Calls = make([]crash.Call, 1) }
+	atOnce := func(r *crash.Report) { r.NextAttempt = r.Time }
 	flooded := func(r *crash.Report) { r.Calls = make([]crash.Call, 120) }
 	for _, c := range []struct {
 		report  crash.Report
@@ -113,7 +114,7 @@ func TestCrashInOneSentence(t *testing.T) {
 		{process(crash.Cause{Kind: crash.KindHealth, Code: -1}, func(r *crash.Report) { r.Dump = "SIGQUIT: quit" }), "was found sick and was ended after 9.5s", "\nwhere it hung\n  SIGQUIT: quit\n"},
 		{process(crash.Cause{Kind: crash.KindProtocol, Code: -1, Text: "no JSON", FrameHead: `{"id\x00`}, flooded),
 			"broke the protocol after 9.5s, with 120 calls in flight", "\n  detail     no JSON\n  frame      {\"id\\x00\n\ncalls in flight (and 20 younger ones)\n"},
-		{process(crash.Cause{Kind: crash.KindClosed}, nil), "closed its connection and lived on after 9.5s", ""},
+		{process(crash.Cause{Kind: crash.KindClosed}, atOnce), "closed its connection and lived on after 9.5s", "\n  next       it is started again at once\n"},
 		{process(crash.Cause{Kind: crash.KindStart, Code: -1}, none), "could not be started", "\n  restarts   0\n"},
 		{process(crash.Cause{Kind: crash.KindConfig}, early), "refused its configuration after 9.5s, before it was ready", ""},
 		{process(crash.Cause{Kind: crash.KindBuild, Code: -1}, none), "could not be built", ""},

@@ -86,11 +86,16 @@ func deed(c crash.Cause) string {
 	return "ended abnormally: " + oneLine(c.String())
 }
 
+// whatFollowed says when the next attempt was due.
 func whatFollowed(r *admin.CrashReport) string {
-	if r.NextAttempt.IsZero() {
+	switch rest := r.NextAttempt.Sub(r.Time); {
+	case r.NextAttempt.IsZero():
 		return fmt.Sprintf("it is not started again by itself; `ixt start %s` does so", oneLine(r.Module))
+	case rest <= 0:
+		return "it is started again at once"
+	default:
+		return fmt.Sprintf("it is started again after %s, at %s", short(rest), clock(r.NextAttempt))
 	}
-	return fmt.Sprintf("it is started again after %s, at %s", short(max(r.NextAttempt.Sub(r.Time), 0)), clock(r.NextAttempt))
 }
 
 func processFacts(r *admin.CrashReport) string {
