@@ -219,6 +219,9 @@ func TestLateAnswerKeepsItsSlot(t *testing.T) {
 	got, err := f.say("narrow.say", "free again")
 	require.NoError(t, err)
 	require.Equal(t, "free again", got)
+	m, err := f.Module("narrow")
+	require.NoError(t, err)
+	require.Equal(t, 1, m.Instances[0].Late)
 }
 
 func TestDeafModuleStallsOnlyItself(t *testing.T) {

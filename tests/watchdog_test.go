@@ -90,6 +90,21 @@ func TestStoppedModuleIsReplaced(t *testing.T) {
 	require.Contains(t, report.Why, "health check failed: TIMEOUT")
 }
 
+func TestModuleThatDoesNotReadIsReplaced(t *testing.T) {
+	f := newFleet(t)
+	f.add("deaf", "deaf", []string{"deaf.say"}, alert+"[services.\"deaf.say\"]\ntimeout = \"1h\"\n")
+	f.start()
+	f.awaitState("deaf", supervisor.Ready)
+	calls := []<-chan error{f.later("deaf.say", string(make([]byte, 1<<20))), f.later("deaf.say", string(make([]byte, 1<<20)))}
+	report := f.crash("deaf")
+	require.Equal(t, crash.KindHealth, report.Cause.Kind)
+	require.Contains(t, report.Why, "it has not read its connection for", "its calls are within their deadlines")
+	f.halt()
+	for _, call := range calls {
+		require.Error(t, <-call)
+	}
+}
+
 // crash waits for the first report about a module.
 func (f *fleet) crash(module string) *crash.Report {
 	f.await("a crash report of "+module, func(e supervisor.Entry) bool { return e.Kind == supervisor.KindCrash && e.Module == module })
