@@ -32,9 +32,18 @@ type delivery struct {
 // fromHost is the source of calls that come from outside, not from a module.
 const fromHost = "host"
 
-// waitsForItself reports whether every provider of the topic is filled with calls that wait for this one.
+// waitsForItself reports whether every provider of the topic is filled with calls that wait for this one, or the only one there
+// can be drains them before it makes room for its successor.
 func (f *flight) waitsForItself(t *topic) bool {
-	if f.parent == nil || len(t.providers) == 0 {
+	if f.parent == nil {
+		return false
+	}
+	if len(t.providers) == 0 {
+		for a := f.parent; a != nil; a = a.parent {
+			if a.provider.alone(t) && a.provider.instance.snapshot().State == Draining {
+				return true
+			}
+		}
 		return false
 	}
 	all, here := map[*provider]int{}, map[*provider]int{}

@@ -99,6 +99,12 @@ func (p *provider) free(t *topic) bool {
 	return p.attached && !p.reserved && len(p.open) < p.limit && (limit == 0 || p.perTopic[t.name] < limit)
 }
 
+// alone reports whether no other instance can provide the topic.
+func (p *provider) alone(t *topic) bool {
+	_, provides := p.topics[t.name]
+	return provides && len(t.modules) == 1 && p.instance.module.Scale.Instances == 1
+}
+
 func (p *provider) occupy(t *topic, f *flight) {
 	p.open[f] = t
 	p.perTopic[t.name]++
