@@ -41,7 +41,7 @@ type Restart struct {
 	// A failed instance is tried again after this. `0s`: only by hand.
 	Retry Duration `key:"retry" default:"1h" min:"0s"`
 	// What follows an end of a certain cause: `on = { "exit 0" = "stop", SIGSEGV = "fail" }`. Causes: `exit` and `exit N`, `signal`
-	// and the name of one, `oom`, `config` (a refused configuration), `start`, `build`, `health`, `protocol`, `closed`; the closest
+	// and the name of one, `oom`, `config` (a refused configuration), `program` (missing, or none for this machine), `start`, `build`, `health`, `protocol`, `closed`; the closest
 	// counts. `restart`: as above. `fail`: failed at once. `stop`: not started again but by hand.
 	On map[string]string `key:"on" enum:"restart,fail,stop"`
 	// Modules of one group are restarted together: when one of them is restarted after a failure, so are the others.
@@ -50,7 +50,7 @@ type Restart struct {
 
 // causes are those that the keys of [Restart.On] may name, beside exit codes and signals.
 func causes() []string {
-	return []string{"exit", "signal", "oom", "config", "start", "build", "health", "protocol", "closed"}
+	return []string{"exit", "signal", "oom", "config", "program", "start", "build", "health", "protocol", "closed"}
 }
 
 // Reaction is what On says about the causes of an end, the closest first; "" if it says nothing.

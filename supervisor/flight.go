@@ -40,7 +40,7 @@ func (f *flight) waitsForItself(t *topic) bool {
 	}
 	if len(t.providers) == 0 {
 		for a := f.parent; a != nil; a = a.parent {
-			if a.provider.alone(t) && a.provider.instance.snapshot().State == Draining {
+			if a.provider.alone(t) && a.provider.instance.yields() {
 				return true
 			}
 		}

@@ -93,6 +93,8 @@ func (in *instance) run(life context.Context) {
 		d := policy.next(time.Now(), end, rand.Float64())
 		if !end.wanted {
 			in.reportCrash(end, d)
+		} else if !end.ready { // a module started by hand: whoever did that wants to know
+			in.warn(end.what)
 		}
 		if !in.rest(life, d) {
 			break
@@ -179,8 +181,10 @@ func (in *instance) live(life context.Context, first bool) ending {
 	end := in.watch(life, p)
 	end.of, end.ready, end.ran = p, true, time.Since(p.ready)
 	exit := in.end(p, end.what)
-	if p.died && !end.is(causeProtocol) { // which says more than the exit that follows
-		end.what, end.cause = exit, causesOf(p.exit, p.outOfMemory)
+	if broken := new(ipc.ProtocolError); errors.As(p.talk.Err(), &broken) { // which says more than the exit that follows
+		end.cause, end.what = []string{causeProtocol}, broken.Error()
+	} else if p.died {
+		end.cause, end.what = causesOf(p.exit, p.outOfMemory), exit
 	}
 	in.s.restartCoupled(in.module.Name)
 	return end
@@ -193,11 +197,13 @@ func (in *instance) failedStart(p *incarnation, err error) ending {
 	var early *earlyError
 	switch {
 	case errors.As(err, &refused) && refused.Outcome == ipc.Done:
-		end.what, end.wanted = "init failed: "+refused.Error(), false
+		end.what = "init failed: " + refused.Error()
 		if refused.Code == ipc.CodeConfigInvalid {
 			end.cause = []string{causeConfig}
 		}
 		return end
+	case isProgramAtFault(err):
+		end.cause = []string{causeProgram, causeStart}
 	case errors.As(err, &early):
 		early.last = in.lastWords(p)
 		if p.died {
@@ -212,8 +218,12 @@ func (in *instance) failedStart(p *incarnation, err error) ending {
 func (in *instance) watch(life context.Context, p *incarnation) ending {
 	health := newHealthWatch(in.module.Health, p.byHand || in.module.Process.Protocol == "none")
 	defer health.stop()
+	stopping := in.s.ending
 	for {
 		select {
+		case <-stopping:
+			stopping = nil
+			in.enter(Draining, "the supervisor stops")
 		case <-life.Done():
 			return ending{what: "asked to stop"}
 		case why := <-in.kick:
@@ -241,9 +251,6 @@ const lingering = time.Second
 func (in *instance) lost(life context.Context, p *incarnation) ending {
 	in.s.router.detach(p.provider)
 	end := ending{cause: []string{causeClosed}, what: "the module closed its connection", wanted: p.byHand}
-	if broken := new(ipc.ProtocolError); errors.As(p.talk.Err(), &broken) {
-		end.cause, end.what = []string{causeProtocol}, broken.Error()
-	}
 	if p.byHand {
 		return end
 	}

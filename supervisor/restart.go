@@ -65,7 +65,7 @@ func (p *restartPolicy) next(now time.Time, end ending, luck float64) decision {
 		return decision{Stopped, forever, end.what + "; restart.on says stop"}
 	case reaction == "" && end.is(causeConfig):
 		return decision{Failed, forever, end.what + "; not retried until the configuration changes"}
-	case reaction == "fail", reaction == "" && end.is(causeBuild), t.gaveUp, len(t.failures) >= limit:
+	case reaction == "fail", reaction == "" && (end.is(causeBuild) || end.is(causeProgram)), t.gaveUp, len(t.failures) >= limit:
 		t.gaveUp = true
 		return decision{Failed, orForever(p.rules.Retry.Std()), fmt.Sprintf("gave up after %s: %s", count, end.what)}
 	}

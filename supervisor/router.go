@@ -205,3 +205,18 @@ func (r *router) close() {
 	r.checkIdle()
 	r.announce()
 }
+
+// nextDrained is when, from now on, the next of the modules with open calls will have had its time for them; 0 if all have.
+func (r *router) nextDrained(elapsed time.Duration) (next time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.topics {
+		for _, p := range t.providers {
+			left := p.instance.module.Stop.Drain.Std() - elapsed
+			if len(p.open) > 0 && left > 0 && (next == 0 || left < next) {
+				next = left
+			}
+		}
+	}
+	return next
+}

@@ -94,22 +94,11 @@ func (s *Supervisor) share() int64 { return int64(s.opts.Operator.State.Max) / i
 
 // stopAll lets open calls finish and then stops the modules, those that come after others first.
 func (s *Supervisor) stopAll() {
-	s.mu.Lock()
 	s.endedAt = time.Now()
-	s.mu.Unlock()
+	close(s.ending)
 	s.journal.add(Entry{Kind: KindSupervisor, Text: "stopping"})
 	s.router.close()
-	var drain time.Duration
-	for _, u := range s.units {
-		drain = max(drain, u.m.Stop.Drain.Std())
-	}
-	timer := time.NewTimer(drain)
-	defer timer.Stop()
-	select {
-	case <-s.router.idle:
-	case <-timer.C:
-	case <-s.patience.Done():
-	}
+	s.drain()
 	stopped := make(map[string]chan struct{}, len(s.units))
 	for _, u := range s.units {
 		stopped[u.m.Name] = make(chan struct{})
@@ -130,6 +119,27 @@ func (s *Supervisor) stopAll() {
 	}
 }
 
+// drain waits until no call is open, or every module that has some has had its time for them. Until then everything still
+// runs: the open calls may need it.
+func (s *Supervisor) drain() {
+	for {
+		next := s.router.nextDrained(time.Since(s.endedAt))
+		if next == 0 {
+			return
+		}
+		timer := time.NewTimer(next)
+		select {
+		case <-s.router.idle:
+		case <-timer.C:
+		case <-s.patience.Done():
+		}
+		timer.Stop()
+		if isDone(s.router.idle) || s.patience.Err() != nil {
+			return
+		}
+	}
+}
+
 // counted is a number with its noun.
 func counted(n int, noun string) string {
 	if n != 1 {
@@ -138,17 +148,11 @@ func counted(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-func (s *Supervisor) stopping() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.endedAt.IsZero()
-}
+func (s *Supervisor) stopping() bool { return isDone(s.ending) }
 
 // drainTime is how long an instance of m may still finish open calls; when the supervisor stops, all drain at once.
 func (s *Supervisor) drainTime(m *manifest.Module) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.endedAt.IsZero() {
+	if !s.stopping() {
 		return m.Stop.Drain.Std()
 	}
 	return m.Stop.Drain.Std() - time.Since(s.endedAt)

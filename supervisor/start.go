@@ -196,6 +196,6 @@ func (in *instance) admit(p *incarnation, answer *ipc.InitResult) {
 	in.mu.Lock()
 	in.provider = p.provider
 	in.mu.Unlock()
-	in.s.router.attach(p.provider)
 	in.enter(Ready, "", func(r *record) { r.SDK, r.Limit, r.ReadyAt = answer.SDK, p.provider.limit, p.ready })
+	in.s.router.attach(p.provider)
 }

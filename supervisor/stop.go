@@ -22,7 +22,9 @@ func (in *instance) end(p *incarnation, why string) (exit string) {
 	if p.provider != nil {
 		idle := in.s.router.detach(p.provider)
 		if !p.died && !p.hung && !isDone(p.talk.Done()) {
-			in.enter(Draining, why)
+			if in.snapshot().State != Draining {
+				in.enter(Draining, why)
+			}
 			in.wait(in.s.drainTime(in.module), idle, p.exited(), p.talk.Done())
 			in.enter(Stopping, why)
 			in.shutdown(p)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,8 +45,8 @@ type Supervisor struct {
 	crashes *crash.Store
 	spawner *process.Spawner
 
-	mu      sync.Mutex
-	endedAt time.Time // when Run's ctx ended; nothing is started from then on
+	ending  chan struct{} // closed when Run's ctx has ended; nothing is started from then on
+	endedAt time.Time     // set before
 }
 
 // New reads and checks the manifests. Bad ones are manifest.Problems, all of them at once; nothing has been started then.
@@ -59,6 +58,7 @@ func New(opts *Options) (*Supervisor, error) {
 		journal:  newJournal(),
 		reports:  make(chan crashed, pendingReports),
 		up:       make(chan struct{}),
+		ending:   make(chan struct{}),
 		down:     make(chan struct{}),
 	}
 	if opts != nil {

@@ -220,6 +220,11 @@ func (in *instance) restart(why string, from ...State) (restarts int) {
 	return in.record.Restarts + 1
 }
 
+// yields reports whether the instance drains for a successor.
+func (in *instance) yields() bool {
+	return in.snapshot().State == Draining && in.unit.wants() == running
+}
+
 // settled waits until the instance is ready after at least so many restarts, or rests: then its reason is the error.
 func (in *instance) settled(ctx context.Context, restarts int) error {
 	for {
@@ -228,8 +233,14 @@ func (in *instance) settled(ctx context.Context, restarts int) error {
 			switch r.State {
 			case Ready, Unready:
 				return nil
-			case Backoff, Failed, Stopped:
-				return hostError(ipc.CodeUnavailable, "%s did not come back%s", in.id, because(r.Why))
+			case Waiting:
+				if r.Socket != "" {
+					return nil // for a person, who may take long
+				}
+			case Backoff, Failed:
+				return hostError(ipc.CodeUnavailable, "%s did not come back: %s", in.id, r.Why)
+			case Stopped:
+				return hostError(ipc.CodeUnavailable, "%s was stopped%s", in.id, because(r.Why))
 			}
 		}
 		select {

@@ -19,7 +19,7 @@ func newByHand(t *testing.T, more string) *fleet {
 	return f.start()
 }
 
-// playByHand starts x in a role when it is waited for, after the entry numbered after; it returns the number of the next one.
+// playByHand plays x as soon as an entry after the one numbered after says that it is waited for; it returns that entry's number.
 func (f *fleet) playByHand(after uint64, role string) (*exec.Cmd, uint64) {
 	e := f.awaitStateAfter(after, "x", supervisor.Waiting)
 	require.Equal(f.t, "for the module to be started by hand", e.Text)
@@ -55,4 +55,21 @@ func TestModuleByHandIsWaitedForAgain(t *testing.T) {
 	require.NoError(t, f.Stop(f.ctx, "x"))
 	require.NoError(t, second.Wait(), "it was not stopped in order")
 	require.Zero(t, f.spawned("x"))
+}
+
+func TestModuleByHandMayBeKilledInItsStartAsOftenAsOneLikes(t *testing.T) {
+	f, g := newByHand(t, unhurried), newGate(t)
+	var seq uint64
+	for range 7 {
+		var cmd *exec.Cmd
+		cmd, seq = f.playByHand(seq, "slow "+g.path)
+		g.arrival()
+		require.NoError(t, cmd.Process.Kill())
+		require.Error(t, cmd.Wait())
+	}
+	cmd, _ := f.playByHand(seq, "polite")
+	_, err := f.say("x.say", "hello")
+	require.NoError(t, err)
+	f.halt()
+	require.NoError(t, cmd.Wait())
 }

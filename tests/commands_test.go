@@ -143,8 +143,7 @@ func restartInVain(t *testing.T, ctx context.Context) (*fleet, <-chan error) {
 func TestRestartInVainDoesNotHoldRunUp(t *testing.T) {
 	f, restarted := restartInVain(t, context.Background())
 	f.halt()
-	e := requireCode(t, <-restarted, ipc.CodeUnavailable, ipc.NotDelivered)
-	require.Equal(t, "view:1.0.0/instance-001 was stopped", e.Message)
+	requireCode(t, <-restarted, ipc.CodeUnavailable, ipc.NotDelivered)
 }
 
 func TestRestartInVainEndsWithItsCaller(t *testing.T) {

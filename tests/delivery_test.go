@@ -28,6 +28,26 @@ func TestCallThatDiedIsNotSentOnUnlessItsModuleAllowsThat(t *testing.T) {
 	require.Zero(t, f.Topics()[0].Retried)
 }
 
+func TestOutcomeIsUnknownWhenEveryAttemptDied(t *testing.T) {
+	tests := map[string]struct {
+		more, code string
+		retried    uint64
+	}{
+		"three attempts":                 {"[restart]\ninitial = \"1ms\"\n", ipc.CodeModuleGone, 2},
+		"nobody left for the second one": {"[restart]\ngive_up = 1\n", ipc.CodeUnavailable, 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t)
+			f.add("work", "polite", []string{"work.crash"}, "[services.\"work.crash\"]\nidempotent = true\n"+tt.more)
+			f.start()
+			_, err := f.say("work.crash", "")
+			requireCode(t, err, tt.code, ipc.Unknown)
+			require.Equal(t, tt.retried, f.Topics()[0].Retried)
+		})
+	}
+}
+
 func TestCallWithoutAQueueStillWaitsForTheFirstInstance(t *testing.T) {
 	f := newFleet(t)
 	f.opts.OnDemand = true

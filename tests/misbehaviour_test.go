@@ -41,16 +41,6 @@ func TestRefusalIsTheReasonHoweverTheProcessGoes(t *testing.T) {
 	}
 }
 
-func TestBrokenWireIsTheReasonAlsoBeforeACleanExit(t *testing.T) {
-	f := newFleet(t)
-	f.add("bad", "garbage leaves", []string{"bad.say"}, unhurried+"give_up = 1\n")
-	f.start()
-	_, err := f.say("bad.say", "")
-	requireCode(t, err, ipc.CodeProtocolError, ipc.Unknown)
-	require.Equal(t, "gave up after 1st failure: protocol error: a frame is not a JSON object", f.awaitState("bad", supervisor.Failed).Text)
-	require.Equal(t, "exit 0", f.awaitExit("bad"))
-}
-
 func TestAnswerOfAWrongShapeFailsOnlyItsCall(t *testing.T) {
 	f := newFleet(t)
 	f.add("bad", "shapeless", []string{"bad.say"}, "[services.\"bad.say\"]\nidempotent = true\n"+unhurried)
@@ -70,8 +60,9 @@ const eager = "[health]\ninterval = \"10ms\"\ntimeout = \"10ms\"\nfailures = 3\n
 
 func TestSerialModuleThatHangsPastItsDeadlineIsFoundOut(t *testing.T) {
 	f := newFleet(t)
-	f.add("x", "wedged", []string{"x.say"}, "[services.\"x.say\"]\ntimeout = \"50ms\"\n[stop]\ndrain = \"10ms\"\nshutdown = \"10ms\"\n[restart]\ngive_up = 1\n"+eager)
+	f.add("x", "wedged", []string{"x.say"}, "[services.\"x.say\"]\ntimeout = \"300ms\"\n[stop]\ndrain = \"10ms\"\nshutdown = \"10ms\"\n[restart]\ngive_up = 1\n"+eager)
 	f.start()
+	f.awaitState("x", supervisor.Ready)
 	_, err := f.say("x.say", "")
 	requireCode(t, err, ipc.CodeTimeout, ipc.Unknown)
 	e := f.awaitState("x", supervisor.Failed)
@@ -87,4 +78,14 @@ func TestBusyModuleThatAnswersNoHealthCheckIsNotRestarted(t *testing.T) {
 	require.Equal(t, "bare", got)
 	require.Equal(t, supervisor.Ready, f.instance("x").State)
 	require.Equal(t, 1, f.spawned("x"))
+}
+
+func TestBrokenWireIsTheReasonAlsoBeforeACleanExit(t *testing.T) {
+	f := newFleet(t)
+	f.add("bad", "garbage leaves", []string{"bad.say"}, unhurried+"give_up = 1\n")
+	f.start()
+	_, err := f.say("bad.say", "")
+	requireCode(t, err, ipc.CodeProtocolError, ipc.Unknown)
+	require.Equal(t, "gave up after 1st failure: protocol error: a frame is not a JSON object", f.awaitState("bad", supervisor.Failed).Text)
+	require.Equal(t, "exit 0", f.awaitExit("bad"))
 }

@@ -29,7 +29,6 @@ func raw(role, detail string) int {
 		readFrame(conn)
 		writeFrame(conn, `this is not JSON`)
 		if detail == "leaves" {
-			readFrame(conn)
 			return 0
 		}
 	case "partial": // dies in the middle of an answer

@@ -65,8 +65,7 @@ func TestStopThatIsNotWaitedForGoesOn(t *testing.T) {
 	f.start()
 	call := f.later("work.gate", g.path)
 	a := g.arrival()
-	restarted := make(chan error, 1)
-	go func() { restarted <- f.Restart(f.ctx, "work") }()
+	restarted := f.restartLater("work")
 	f.awaitState("work", supervisor.Draining)
 
 	ctx, cancel := context.WithTimeout(f.ctx, 20*time.Millisecond)
@@ -109,7 +108,15 @@ func (f *fleet) stopLater(module string) <-chan error {
 	return done
 }
 
-func TestCallsOfAModuleThatIsBeingStopped(t *testing.T) {
+// restartLater restarts a module in the background once it is ready.
+func (f *fleet) restartLater(module string) <-chan error {
+	f.awaitState(module, supervisor.Ready)
+	done := make(chan error, 1)
+	go func() { done <- f.Restart(f.ctx, module) }()
+	return done
+}
+
+func TestCallsOfAModuleThatIsBeingStoppedAreRefusedAtOnce(t *testing.T) {
 	f, g := newFleet(t), newGate(t)
 	f.opts.Open = true
 	f.add("work", "polite", []string{"work.meet", "work.say"}, "[services.\"work.say\"]\ntimeout = \"1h\"\n"+unhurried)
@@ -124,10 +131,28 @@ func TestCallsOfAModuleThatIsBeingStopped(t *testing.T) {
 	require.Equal(t, "work is stopped; `ixt start work` starts it", e.Message)
 
 	a.pass() // and now it calls itself
-	e = requireCode(t, <-call, ipc.CodeUnavailable, ipc.Done)
-	require.Equal(t, "work is stopped; `ixt start work` starts it", e.Message)
-	require.Contains(t, string(e.Details), `"outcome":"not_delivered"`)
+	require.ErrorAs(t, <-call, &e)
+	require.Contains(t, string(e.Details), `"outcome":"not_delivered","origin":"supervisor"`)
 	require.NoError(t, <-stopped)
+}
+
+func TestModuleThatCallsItselfWhileItDrainsForARestartIsALoop(t *testing.T) {
+	f, g := newFleet(t), newGate(t)
+	f.opts.Open = true
+	f.add("work", "polite", []string{"work.meet", "work.say"}, unhurried)
+	f.add("other", "polite", []string{"other.forward"}, unhurried)
+	f.start()
+	for _, way := range []string{" work.say hello", " other.forward work.say hello"} {
+		seq := f.Journal().Seq()
+		call := f.later("work.meet", g.path+way)
+		a := g.arrival()
+		restarted := f.restartLater("work")
+		f.awaitStateAfter(seq, "work", supervisor.Draining)
+		a.pass()
+		e := requireCode(t, <-call, ipc.CodeLoop, ipc.Done)
+		require.Contains(t, string(e.Details), `"outcome":"not_delivered","origin":"supervisor"`)
+		require.NoError(t, <-restarted)
+	}
 }
 
 func TestCallDuringARestartWaitsForTheSuccessor(t *testing.T) {
@@ -136,8 +161,7 @@ func TestCallDuringARestartWaitsForTheSuccessor(t *testing.T) {
 	f.start()
 	open := f.later("work.gate", g.path)
 	a := g.arrival()
-	restarted := make(chan error, 1)
-	go func() { restarted <- f.Restart(f.ctx, "work") }()
+	restarted := f.restartLater("work")
 	f.awaitState("work", supervisor.Draining)
 	waiting := f.later("work.say", "hello")
 	f.awaitQueue("work.say", 1)
@@ -157,9 +181,9 @@ func TestOpenCallsAreDrainedOnceWhenAllStops(t *testing.T) {
 	f.halt()
 	require.Error(t, <-call)
 	all := f.await("the stop", func(e supervisor.Entry) bool { return e.Kind == supervisor.KindSupervisor && e.Text == "stopping" })
-	draining, stopping := f.awaitState("work", supervisor.Draining), f.awaitState("work", supervisor.Stopping)
-	require.GreaterOrEqual(t, draining.Time.Sub(all.Time), drain)
-	require.Less(t, stopping.Time.Sub(draining.Time), drain)
+	stopping := f.awaitState("work", supervisor.Stopping)
+	require.GreaterOrEqual(t, stopping.Time.Sub(all.Time), drain)
+	require.Less(t, stopping.Time.Sub(all.Time), 2*drain)
 }
 
 func TestShutdownMayCallWhatItComesAfter(t *testing.T) {
@@ -225,4 +249,19 @@ func TestServiceMayStopTheModuleThatAsks(t *testing.T) {
 			require.Equal(t, "exit 0", f.awaitExit("x"))
 		})
 	}
+}
+
+// TestOneModulesDrainHoldsUpNoOther stops a supervisor while the module with the short drain is busy and the one with the long
+// drain is not.
+func TestOneModulesDrainHoldsUpNoOther(t *testing.T) {
+	f, g := newFleet(t), newGate(t)
+	f.add("busy", "polite", []string{"busy.gate"}, "[stop]\ndrain = \"200ms\"\nshutdown = \"10ms\"\n")
+	f.add("idle", "polite", []string{"idle.say"}, "[stop]\ndrain = \"1h\"\n")
+	f.start()
+	f.awaitState("idle", supervisor.Ready)
+	call := f.later("busy.gate", g.path)
+	g.arrival()
+	f.halt() // within the test's patience
+	require.Error(t, <-call)
+	require.Equal(t, "the supervisor stops", f.awaitState("idle", supervisor.Draining).Text)
 }
