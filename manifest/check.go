@@ -13,17 +13,27 @@ import (
 	"github.com/ixtrun/ixt/manifest/internal/document"
 )
 
+// The forms of texts that are names or the like.
+var (
+	formatVersion = regexp.MustCompile(`^3\.(0|[1-9][0-9]*)$`)
+	moduleName    = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+	noModuleName  = regexp.MustCompile(`[^a-z0-9_-]+`)
+	inherited     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*\*?$`)
+	sha256Digest  = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	exitOrSignal  = regexp.MustCompile(`^(exit ([1-9]?[0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])|SIG[A-Z0-9]+)$`)
+)
+
 // check looks for what the rules of single keys cannot see: forms of names, and values that do not go together.
 func (d *decoder) check(m *Module) {
 	d.checkIdentity(m)
 	d.checkProcess(&m.Process, "artifacts.process")
-	d.checkTopics(m.Provides.Services, "provides.services", false)
+	provided := d.checkTopics(m.Provides.Services, "provides.services", false)
 	d.checkTopics(m.Provides.Events, "provides.events", false)
 	d.checkTopics(m.Requires.Services, "requires.services", true)
 	d.checkTopics(m.Requires.Events, "requires.events", true)
 	for _, topic := range slices.Sorted(maps.Keys(m.Services)) {
 		if !slices.Contains(m.Provides.Services, topic) {
-			d.blame(document.Join("services", topic), "is not in provides.services", suggest(topic, m.Provides.Services))
+			d.blame(document.Join("services", topic), "is not in provides.services", suggest(topic, provided))
 		}
 	}
 	if m.Process.Protocol == "none" && len(m.Provides.Services) > 0 {
@@ -41,14 +51,14 @@ func (d *decoder) check(m *Module) {
 			fmt.Sprintf("write max = %q or more", m.Restart.Initial))
 	}
 	for _, cause := range slices.Sorted(maps.Keys(m.Restart.On)) {
-		if !slices.Contains(causes(), cause) && !regexp.MustCompile(`^(exit ([1-9]?[0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])|SIG[A-Z0-9]+)$`).MatchString(cause) {
+		if !slices.Contains(causes(), cause) && !exitOrSignal.MatchString(cause) {
 			d.blame(document.Join("restart.on", cause), "is no cause of an end", suggest(cause, append(causes(), "exit 1", "SIGKILL")))
 		}
 	}
 }
 
 func (d *decoder) checkIdentity(m *Module) {
-	if v := m.SchemaVersion; d.written("schema_version") && !regexp.MustCompile(`^3\.(0|[1-9][0-9]*)$`).MatchString(v) {
+	if v := m.SchemaVersion; d.written("schema_version") && !formatVersion.MatchString(v) {
 		d.blame("schema_version", fmt.Sprintf("%q is a format that is not read here", v), `write "3.0"`)
 	}
 	if d.written("module.name") {
@@ -66,10 +76,10 @@ func (d *decoder) checkIdentity(m *Module) {
 	}
 }
 
-// written reports whether the key was given a value of its type, and so is worth a look at its form.
+// written reports whether the key was given a value with which nothing has been found wrong yet, and so is worth a look.
 func (d *decoder) written(path string) bool {
-	_, ok := d.origins[path]
-	return ok && !slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Key == path })
+	o, ok := d.origins[path]
+	return ok && !slices.ContainsFunc(d.problems, func(p Problem) bool { return p.File == o.file && p.Key == o.key })
 }
 
 const maxName = 40
@@ -79,11 +89,11 @@ func checkName(name string) (message, remedy string) {
 	switch {
 	case len(name) > maxName:
 		return fmt.Sprintf("%s has %d characters, a name has at most %d", brief(name), len(name), maxName), "shorten it"
-	case regexp.MustCompile(`^[a-z][a-z0-9_-]*$`).MatchString(name):
+	case moduleName.MatchString(name):
 		return "", ""
 	}
 	remedy = "write lower-case letters, digits, - and _, a letter first"
-	better := regexp.MustCompile(`[^a-z0-9_-]+`).ReplaceAllString(strings.ToLower(name), "-")
+	better := noModuleName.ReplaceAllString(strings.ToLower(name), "-")
 	if better = strings.Trim(strings.TrimLeft(better, digits+"_-"), "_-"); better != "" {
 		remedy += ", such as " + strconv.Quote(better)
 	}
@@ -98,50 +108,65 @@ func nearVersion(version string) string {
 	return "1.0.0"
 }
 
-func (d *decoder) checkTopics(topics []string, path string, wildcards bool) {
-	seen := map[string]bool{}
+// checkTopics returns the topics that are good, each once.
+func (d *decoder) checkTopics(topics []string, path string, wildcards bool) (good []string) {
 	for i, topic := range topics {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		if message, remedy := checkTopic(topic, wildcards); message != "" {
-			d.blame(at, message, remedy)
-		} else if seen[topic] {
-			d.blame(at, fmt.Sprintf("%q is given twice", topic), "keep one of them")
+		if !d.written(at) {
+			continue
 		}
-		seen[topic] = true
+		switch message, remedy := checkTopic(topic, wildcards); {
+		case message != "":
+			d.blame(at, message, remedy)
+		case slices.Contains(good, topic):
+			d.blame(at, fmt.Sprintf("%q is given twice", topic), "keep one of them")
+		default:
+			good = append(good, topic)
+		}
 	}
+	return good
 }
 
-// checkProcess checks the keys of a process, which are below path.
+// checkProcess checks the keys of a process, which are below path. Only those that d has read are blamed: of a process that lies
+// over another one, the lower one's faults are its own.
 func (d *decoder) checkProcess(p *Process, path string) {
-	at := func(key string) string { return strings.TrimPrefix(path+"."+key, ".") }
+	blame := func(key, message, remedy string) {
+		if at := strings.TrimPrefix(path+"."+key, "."); d.written(at) {
+			d.blame(at, message, remedy)
+		}
+	}
 	switch {
 	case p.Path != "" && (p.Interpreter != "" || p.Entry != ""):
-		d.blame(at("path"), "path and interpreter exclude each other", "keep path and args, or interpreter, entry and args")
+		blame("path", "path and interpreter exclude each other", "keep path and args, or interpreter, entry and args")
 	case p.Interpreter != "" && p.Entry == "":
-		d.blame(at("interpreter"), "interpreter without entry", `add entry = "FILE", the file it runs`)
+		blame("interpreter", "interpreter without entry", `add entry = "FILE", the file it runs`)
 	case p.Entry != "" && p.Interpreter == "":
-		d.blame(at("entry"), "entry without interpreter", `add interpreter = "python3" or another; for an executable write path instead of entry`)
+		blame("entry", "entry without interpreter", `add interpreter = "python3" or another; for an executable write path instead of entry`)
 	}
-	if len(p.Build) == 0 && d.written(at("build")) || len(p.Build) > 0 && p.Build[0] == "" {
-		d.blame(at("build"), "names no program", `write the program and its arguments, such as ["go", "build", "-o", "press", "."]`)
+	const program = `write the program and its arguments, such as ["go", "build", "-o", "press", "."]`
+	switch {
+	case len(p.Build) == 0:
+		blame("build", "names no program", program)
+	case p.Build[0] == "":
+		blame("build[0]", "names no program", program)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
-			d.blame(document.Join(at("env"), name), "is no name of an environment variable", "use letters, digits and _")
+			blame(document.Join("env", name), "is no name of an environment variable", "use letters, digits and _")
 		}
 	}
 	for i, name := range p.EnvPass {
-		if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*\*?$`).MatchString(name) {
-			d.blame(fmt.Sprintf("%s[%d]", at("env_pass"), i), brief(name)+" is no name of an environment variable", `use letters, digits and _, with * at the end for any rest; values belong in env`)
+		if !inherited.MatchString(name) {
+			blame(fmt.Sprintf("env_pass[%d]", i), brief(name)+" is no name of an environment variable", `use letters, digits and _, with * at the end for any rest; values belong in env`)
 		}
 	}
 	for _, file := range slices.Sorted(maps.Keys(p.Digests)) {
-		key := document.Join(at("digests"), file)
+		key := document.Join("digests", file)
 		if !filepath.IsLocal(file) {
-			d.blame(key, "is not a file below the manifest's directory", "write a path relative to the manifest, without ..")
+			blame(key, "is not a file below the manifest's directory", "write a path relative to the manifest, without ..")
 		}
-		if !regexp.MustCompile(`^sha256:[0-9a-f]{64}$`).MatchString(p.Digests[file]) {
-			d.blame(key, brief(p.Digests[file])+" is no digest", `write "sha256:" and the 64 hex digits that sha256sum prints`)
+		if !sha256Digest.MatchString(p.Digests[file]) {
+			blame(key, brief(p.Digests[file])+" is no digest", `write "sha256:" and the 64 hex digits that sha256sum prints`)
 		}
 	}
 }

@@ -44,7 +44,11 @@ func (os origins) of(path string) origin {
 	for {
 		o, ok := os[around]
 		if ok || around == "" {
-			o.key = strings.TrimPrefix(o.key+path[len(around):], ".")
+			rest := path[len(around):]
+			if around == "" {
+				rest = "." + rest // any other table leaves its dot or bracket in front
+			}
+			o.key = strings.Trim(o.key+rest, ".")
 			return o
 		}
 		around = around[:max(0, strings.LastIndexAny(around, ".["))]

@@ -37,12 +37,13 @@ func (d *decoder) platform(k *keys.Key, name string, n *document.Node, v reflect
 	here.source = d.source
 	here.source.prefix = d.key(at)
 	here.decode(&bare, n, reflect.ValueOf(&process).Elem(), "")
-	here.checkProcess(&process, "")
-	d.problems = append(d.problems, here.problems...)
 	if name != runtime.GOOS+"-"+runtime.GOARCH {
+		here.checkProcess(&process, "")
+		d.problems = append(d.problems, here.problems...)
 		return
 	}
-	v.Set(reflect.ValueOf(process))
+	d.problems = append(d.problems, here.problems...)
+	v.Set(reflect.ValueOf(process)) // which is checked with all the rest
 	for key, o := range here.origins {
 		if key != "" {
 			d.origins[path+"."+key] = o

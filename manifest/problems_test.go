@@ -55,6 +55,22 @@ func TestManifestProblems(t *testing.T) {
 		{"platform within platform", `artifacts.process.linux-s390x.linux-arm64.path = "a"`, `:3:31: artifacts.process.linux-s390x.linux-arm64: unknown key; known here: protocol, peer, path, interpreter, entry, args, env, env_pass, workdir, build, digests`},
 		{"platform's two programs", `artifacts.process.linux-s390x = { path = "a", interpreter = "b", entry = "c" }`, `:3:42: artifacts.process.linux-s390x.path: path and interpreter exclude each other; keep path and args, or interpreter, entry and args`},
 
+		{"fault below a platform's keys", "[artifacts.process]\ninterpreter = \"node\"\n[artifacts.process.linux-amd64]\nargs = [\"a\"]\n[artifacts.process.linux-s390x]\nworkdir = \"b\"",
+			`:4:15: artifacts.process.interpreter: interpreter without entry; add entry = "FILE", the file it runs`},
+		{"fault of every platform's own", "[artifacts.process.linux-amd64]\ninterpreter = \"a\"\n[artifacts.process.linux-s390x]\nbuild = [\"\"]\nenv_pass = [\"A=\", 5]",
+			`:4:15: artifacts.process.linux-amd64.interpreter: interpreter without entry; add entry = "FILE", the file it runs
+manifest.toml:6:10: artifacts.process.linux-s390x.build[0]: names no program; write the program and its arguments, such as ["go", "build", "-o", "press", "."]
+manifest.toml:7:13: artifacts.process.linux-s390x.env_pass[0]: "A=" is no name of an environment variable; use letters, digits and _, with * at the end for any rest; values belong in env
+manifest.toml:7:19: artifacts.process.linux-s390x.env_pass[1]: 5 is an integer, type says string; write "5"`},
+		{"what a platform adds", "[artifacts.process]\ninterpreter = \"node\"\n[artifacts.process.linux-s390x]\nentry = \"a.js\"\nenv = { \"\" = \"b\" }",
+			`:4:15: artifacts.process.interpreter: interpreter without entry; add entry = "FILE", the file it runs
+manifest.toml:7:14: artifacts.process.linux-s390x.env."": is no name of an environment variable; use letters, digits and _`},
+
+		{"number among topics", `provides.services = ["press.check", 5]`, `:3:37: provides.services[1]: 5 is an integer, type says string; write "5"`},
+		{"rules for a far topic", "provides.services = [\"a.b\", \"a.b\", \"*.c\", \"\"]\nservices.\"zz.y\".queue = 1", `:3:29: provides.services[1]: "a.b" is given twice; keep one of them
+manifest.toml:3:36: provides.services[2]: topic "*.c" has a wildcard; name every topic; wildcards belong in [requires]
+manifest.toml:3:43: provides.services[3]: topic "" has an empty segment; write names joined by single dots, such as "press.check"
+manifest.toml:4:10: services."zz.y": is not in provides.services; known here: a.b`},
 		{"empty topic", `provides.services = [""]`, `:3:22: provides.services[0]: topic "" has an empty segment; write names joined by single dots, such as "press.check"`},
 		{"topic with space", `provides.services = ["a.b c"]`, `:3:22: provides.services[0]: topic "a.b c" has the character ' '; use letters, digits, _ and - with dots between`},
 		{"topic with wildcard", `provides.events = ["a.*"]`, `:3:20: provides.events[0]: topic "a.*" has a wildcard; name every topic; wildcards belong in [requires]`},

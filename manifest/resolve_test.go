@@ -98,7 +98,14 @@ services."press.check".queue = 16
 		require.Equal(t, want, got[want.Key])
 	}
 	require.NotContains(t, got, "config.shape", "no value was given")
-	require.NotContains(t, got, "module.author", "empty")
+	require.NotContains(t, got, "module.author", "no text was given")
+	require.NotContains(t, got, "artifacts.process.env", "it is shown key by key")
+	for key, empty := range map[string]string{
+		"requires.services": "[]", "requires.events": "[]", "artifacts.process.args": "[]", "artifacts.process.build": "[]",
+		"after": "{}", "restart.on": "{}",
+	} {
+		require.Equal(t, manifest.Setting{Key: key, Value: empty, Origin: "default"}, got[key])
+	}
 	require.Equal(t, map[string]any{"limit": 8.5, "line": "L7", "tags": []any{"a"}}, m.Config)
 	require.Equal(t, "press:2.4.1", m.ID())
 	require.Equal(t, "/modules/press", m.Dir)

@@ -18,7 +18,8 @@ type Setting struct {
 	Origin string `json:"origin"` // "default", "manifest.toml:12", "supervisor.toml:8", "flag --set"; of a secret its place, such as "env TOKEN"
 }
 
-// Settings is every effective value, sorted by key, without the texts and lists that are empty.
+// Settings is every effective value, sorted by key. A text that is empty was not given and is left out; a list or table that
+// is empty says something: nothing is required, and so nothing allowed.
 func (m *Module) Settings() []Setting {
 	var all []Setting
 	m.settings(keys.Of(reflect.TypeFor[Module]()), reflect.ValueOf(m).Elem(), "", &all)
@@ -40,11 +41,11 @@ func (m *Module) settings(k *keys.Key, v reflect.Value, path string, all *[]Sett
 		for _, sub := range k.Keys {
 			m.settings(sub, field(sub, v), document.Join(path, sub.Name), all)
 		}
-	case k.Kind == keys.Map:
+	case k.Kind == keys.Map && v.Len() > 0:
 		for _, name := range v.MapKeys() {
 			m.settings(k.Every, v.MapIndex(name), document.Join(path, name.String()), all)
 		}
-	case (k.Kind == keys.String || k.Kind == keys.List) && v.Len() == 0:
+	case k.Kind == keys.String && v.Len() == 0:
 	default:
 		*all = append(*all, Setting{path, written(v), m.origins.layer(path)})
 	}
@@ -61,6 +62,8 @@ func written(v reflect.Value) string {
 			items[i] = written(v.Index(i))
 		}
 		return "[" + strings.Join(items, ", ") + "]"
+	case v.Kind() == reflect.Map:
+		return "{}" // one with keys is shown key by key
 	}
 	return literal(v.Interface())
 }

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ixtrun/ixt/ipc"
@@ -117,6 +118,17 @@ func (r *router) verdict(t *topic, p *provider, f *flight, err error) *ipc.Error
 		return &e
 	}
 	e.Origin = ipc.Supervisor
+	if p != nil {
+		switch e.Code {
+		case ipc.CodeModuleGone:
+			e.Message = fmt.Sprintf("%s ended while it had the call", p.instance.id)
+			if !p.instance.s.opts.OnDemand { // then its reports go with the supervisor
+				e.Message += fmt.Sprintf("; `ixt crash %s` tells why", p.instance.id.Name)
+			}
+		case ipc.CodeTimeout:
+			e.Message = fmt.Sprintf("%s did not answer within %s", p.instance.id, seconds(time.Since(f.accepted)))
+		}
+	}
 	if f.mc.Attempt > 1 && e.Outcome == ipc.NotDelivered {
 		e.Outcome = ipc.Unknown // an earlier attempt was delivered
 	}

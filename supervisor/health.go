@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ixtrun/ixt/internal/process"
 	"github.com/ixtrun/ixt/ipc"
 	"github.com/ixtrun/ixt/manifest"
 )
@@ -39,10 +40,10 @@ type judgement struct {
 
 const (
 	// passes: of so many failures in a row that the host's state excuses, one counts, so that whoever starves the host
-	// himself is found out.
-	passes = 10
+	// himself is found out, and a host that is always busy has a watchdog too.
+	passes = 3
 	// maxStrain is the pressure from which on a missing answer proves nothing.
-	maxStrain = 0.6
+	maxStrain = 0.8
 )
 
 // next judges (docs/protocol.md, "Health"). No answer from an instance that works on calls within their deadlines proves
@@ -183,6 +184,10 @@ func (in *instance) look(p *incarnation, asked time.Time, health *ipc.Health, er
 	}
 	s.stalled = p.talk.Stats().Stalled
 	s.starved = in.s.pulse.missed(asked)
+	s.traced = p.proc != nil && p.proc.Traced()
+	if pressure, ok := process.ReadPressure(); ok {
+		s.strain = max(pressure.CPU, pressure.Memory)
+	}
 	return s
 }
 

@@ -22,7 +22,7 @@ func TestHealthPolicy(t *testing.T) {
 	deaf := sighting{err: mute.err, open: 3, stalled: 5 * time.Second}
 	stuck := sighting{answer: well.answer, open: 1, overdue: 31 * time.Second}
 	starved := sighting{err: mute.err, starved: time.Second}
-	strained := sighting{err: mute.err, strain: 0.75}
+	strained := sighting{err: mute.err, strain: 0.85}
 	traced := sighting{err: mute.err, traced: true}
 	const still = "no answer to the health check, but calls within their deadlines are open"
 	type turn struct {
@@ -64,10 +64,10 @@ func TestHealthPolicy(t *testing.T) {
 		"a starved host is not held against the module": {
 			{mute, judgement{routed: true, hung: true, why: "health check failed: TIMEOUT: no answer (1 of 3)"}},
 			{starved, judgement{routed: true, why: "not held against it: the host gave nobody a processor for 1s"}},
-			{strained, judgement{routed: true, why: "not held against it: the host kept processes waiting for 75 % of the time"}},
+			{strained, judgement{routed: true, why: "not held against it: the host kept processes waiting for 85 % of the time"}},
 			{mute, judgement{routed: true, hung: true, why: "health check failed: TIMEOUT: no answer (2 of 3)"}},
 		},
-		"but one time in ten it is": append(slices.Repeat([]turn{{starved, judgement{routed: true, why: "not held against it: the host gave nobody a processor for 1s"}}}, 9),
+		"but one time in three it is": append(slices.Repeat([]turn{{starved, judgement{routed: true, why: "not held against it: the host gave nobody a processor for 1s"}}}, 2),
 			turn{starved, judgement{routed: true, hung: true, why: "health check failed: TIMEOUT: no answer (1 of 3)"}}),
 		"a debugger may hold a process for ever": slices.Repeat([]turn{{traced, judgement{routed: true, why: "not held against it: a debugger holds the process"}}}, 30),
 	}

@@ -271,6 +271,7 @@ type incarnation struct {
 	ready    time.Time
 	ended    time.Time // when it was reaped; zero: it was not
 	sdk      string    // as it named it in init
+	mark     string    // the value of envRun for what it starts
 	talk     conversation
 	proc     *process.Process // nil if it is not spawned yet, or if a person starts it
 	provider *provider        // nil before init is answered

@@ -59,7 +59,10 @@ func (in *instance) prospect(deadline time.Time) (hope bool, why string) {
 	r, name := in.snapshot(), in.id.Name
 	switch r.State {
 	case Failed, Backoff:
-		hope, why = !r.NextStart.IsZero(), fmt.Sprintf("%s is in %s: %s", name, r.State, r.Why)
+		hope, why = !r.NextStart.IsZero(), fmt.Sprintf("%s is in backoff: %s", name, r.Why)
+		if r.State == Failed {
+			why = fmt.Sprintf("%s has failed: %s", name, r.Why)
+		}
 		if hope {
 			next := manifest.Duration(max(time.Until(r.NextStart), 0).Round(100 * time.Millisecond))
 			hope, why = deadline.IsZero() || r.NextStart.Before(deadline), fmt.Sprintf("%s; next attempt in %s", why, next)

@@ -30,10 +30,13 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	var beside sync.WaitGroup
 	beside.Go(func() { s.journal.keepIn(s.file) })
-	reported := make(chan struct{})
+	var after sync.WaitGroup // what is still to be done once every instance has ended
+	after.Go(s.keepReports)
+	after.Go(s.killStrays)
 	beside.Go(func() {
-		defer close(reported)
-		s.keepReports()
+		for err := range s.spawner.Unguarded() {
+			s.journal.add(Entry{Kind: KindWarning, Text: err.Error()})
+		}
 	})
 	beating, rest := context.WithCancel(context.Background())
 	beside.Go(func() { s.pulse.run(beating) })
@@ -41,6 +44,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.journal.add(Entry{Kind: KindSupervisor, Text: "started with " + counted(len(s.units), "module")})
 	for _, path := range s.sockets.Swept() {
 		s.journal.add(Entry{Kind: KindWarning, Text: "removed what a dead supervisor left behind: " + path})
+		s.marks <- path + "/"
 	}
 	if !s.opts.OnDemand {
 		for _, u := range s.units {
@@ -51,7 +55,8 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.stopAll()
 	s.spawner.Close()
 	close(s.reports)
-	<-reported
+	close(s.marks)
+	after.Wait()
 	s.journal.add(Entry{Kind: KindSupervisor, Text: "stopped"})
 	s.journal.close()
 	rest()

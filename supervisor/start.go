@@ -102,11 +102,12 @@ func (in *instance) spawn(p *incarnation) error {
 	}
 	defer stdout.Close()
 	defer stderr.Close()
+	p.mark = in.mark()
 	p.proc, err = in.s.spawner.Start(process.Spec{
 		Path:   command.Path,
 		Args:   command.Args,
 		Dir:    command.Dir,
-		Env:    append(in.module.Process.Environ(os.Environ()), p.talk.Environ()...),
+		Env:    append(append(in.module.Process.Environ(os.Environ()), p.talk.Environ()...), envRun+"="+p.mark),
 		Stdout: stdout,
 		Stderr: stderr,
 	})

@@ -55,6 +55,8 @@ func (in *instance) end(p *incarnation, why string) (exit string) {
 		return exit
 	}
 	p.exit, p.ended = p.proc.Reap(), time.Now()
+	p.outOfMemory = p.proc.OOMKilled()
+	in.clean(p)
 	// Killing the group has closed the module's end: what it had answered before is read to the end before hanging up.
 	if p.provider != nil {
 		in.wait(lingering, p.talk.Done())
@@ -68,6 +70,14 @@ func (in *instance) end(p *incarnation, why string) (exit string) {
 	in.s.journal.add(Entry{Kind: KindExit, Module: in.id.Name, Instance: in.id.Instance, PID: p.proc.PID(), Text: exit})
 	in.forget(p, exit)
 	return exit
+}
+
+// clean has what the process left behind outside of its group looked for.
+func (in *instance) clean(p *incarnation) {
+	select {
+	case in.s.marks <- p.mark:
+	case <-in.s.patience.Done():
+	}
 }
 
 // forget clears from the record what belonged to the process.

@@ -30,6 +30,9 @@ type Supervisor struct {
 	builds   *builds
 	pulse    pulse
 	reports  chan crashed // closed when every instance has ended
+	marks    chan string  // of ended incarnations; closed when every instance has ended
+
+	incarnations atomic.Int64 // ever spawned
 
 	patience  context.Context // ended by StopNow: nothing is waited for any more
 	loseHeart context.CancelFunc
@@ -57,6 +60,7 @@ func New(opts *Options) (*Supervisor, error) {
 		services: map[string]Service{},
 		journal:  newJournal(),
 		reports:  make(chan crashed, pendingReports),
+		marks:    make(chan string, pendingMarks),
 		up:       make(chan struct{}),
 		ending:   make(chan struct{}),
 		down:     make(chan struct{}),

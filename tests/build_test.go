@@ -33,7 +33,7 @@ func TestFailedBuildIsToldAndNotRepeated(t *testing.T) {
 	f.start()
 	_, err := f.say("press.say", "hello")
 	requireCode(t, err, ipc.CodeUnavailable, ipc.NotDelivered)
-	require.Regexp(t, `(?s)^UNAVAILABLE: press is in failed: gave up after 1st failed start: building .*/press: sh -c .*: exit 2\n  press.go:7: undefined: pressure`, err.Error())
+	require.Regexp(t, `(?s)^UNAVAILABLE: press has failed: gave up after 1st failed start: building .*/press: sh -c .*: exit 2\n  press.go:7: undefined: pressure`, err.Error())
 }
 
 // buildWith gives a module a build command.

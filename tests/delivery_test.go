@@ -67,7 +67,7 @@ func TestCallEndsWhenWhatItsModuleComesAfterHasFailed(t *testing.T) {
 	_, err := f.say("view.say", "")
 	e := requireCode(t, err, ipc.CodeUnavailable, ipc.NotDelivered)
 	require.Equal(t, "view is waiting: for gauge to be ready; gauge is waiting: for plc to be ready; "+
-		"plc is in failed: init failed: CONFIG_INVALID: config.limit: 7 is too much; write at most 5; "+
+		"plc has failed: init failed: CONFIG_INVALID: config.limit: 7 is too much; write at most 5; "+
 		"not retried until the configuration changes; `ixt start plc` tries now", e.Message)
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -219,25 +218,6 @@ func TestStopNowWaitsForNothing(t *testing.T) {
 	f.StopNow()
 	requireCode(t, <-call, ipc.CodeModuleGone, ipc.Unknown)
 	f.halt()
-}
-
-func TestGrandchildrenGoWithTheirModule(t *testing.T) {
-	for _, how := range []string{"stopped", "killed"} {
-		t.Run(how, func(t *testing.T) {
-			g := newGate(t)
-			f := newFleet(t)
-			f.add("parent", "parent "+g.path, []string{"parent.say"}, "")
-			f.start()
-			child := g.arrival()
-			if how == "stopped" {
-				require.NoError(t, f.Stop(f.ctx, "parent"))
-			} else {
-				f.awaitState("parent", supervisor.Ready)
-				require.NoError(t, syscall.Kill(f.pids()[0], syscall.SIGKILL))
-			}
-			child.gone()
-		})
-	}
 }
 
 func TestAnyProgramRunsWithProtocolNone(t *testing.T) {

@@ -261,7 +261,7 @@ entry = "press.py"
 const (
 	nobody = "no supervisor running: tried DIR/run/ixt/admin.sock, /run/ixt/admin.sock, /tmp/ixt-UID/admin.sock; " +
 		"start one with `ixt run DIR`, or call with --modules DIR\n"
-	gaveUp       = "UNAVAILABLE: press is in failed: gave up after 1st failed start: "
+	gaveUp       = "UNAVAILABLE: press has failed: gave up after 1st failed start: "
 	notDelivered = "\norigin: supervisor, outcome: not_delivered\n"
 	nextTry      = "; next attempt in TIME" + notDelivered
 	denied       = `press may not call echo.say; put this under [requires] in DIR/modules/press/manifest.toml: ` +

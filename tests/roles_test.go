@@ -60,9 +60,10 @@ func play(role string) int {
 		signal.Ignore(syscall.SIGTERM)
 		go serve(&polite{})
 		select {}
-	case "parent": // leaves a child behind in its process group; detail is the gate where the child waits
+	case "parent", "daemon": // leaves a child behind, in its process group or in a session of its own; detail is the gate where the child waits
 		child := exec.Command(os.Args[0], "-test.run=^$")
 		child.Env = append(os.Environ(), roleVar+"=child "+detail)
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: role == "daemon"}
 		if err := child.Start(); err != nil {
 			return 4
 		}

@@ -22,6 +22,9 @@ func newHandle() (*handle, error) {
 
 func (h *handle) sysProcAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
+// dieWithParent does nothing: macOS has no parent-death signal. The guard kills the process.
+func dieWithParent(*syscall.SysProcAttr) {}
+
 func (h *handle) attach() {}
 
 // awaitExit blocks a thread until the process has died. (waitid will not do: on macOS it also returns when the process stops.) The

@@ -16,12 +16,14 @@ type handle struct {
 
 func newHandle() (*handle, error) { return &handle{pidfd: -1}, nil }
 
-// sysProcAttr asks clone for the pidfd, so there is no moment in which the pid alone names the child. The child sets its parent-death
-// signal itself and then kills itself if its parent is no longer the one that forked it (the syscall package does so): a parent
-// that dies in between is noticed.
+// sysProcAttr asks clone for the pidfd, so there is no moment in which the pid alone names the child.
 func (h *handle) sysProcAttr() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &h.pidfd}
+	return &syscall.SysProcAttr{Setpgid: true, PidFD: &h.pidfd}
 }
+
+// dieWithParent has the child set its parent-death signal and then kill itself if its parent is no longer the one that forked it (the
+// syscall package does so): a parent that dies in between is noticed.
+func dieWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }
 
 // attach puts the pidfd of the started child into the poller, which takes only non-blocking files.
 func (h *handle) attach() {

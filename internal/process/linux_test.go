@@ -84,8 +84,10 @@ func TestChildInheritsThreeFiles(t *testing.T) {
 }
 
 func TestFailedStartLeavesNoChild(t *testing.T) {
-	_, err := newSpawner(t).Start(process.Spec{Path: "/nowhere"})
+	s := newSpawner(t)
+	_, err := s.Start(process.Spec{Path: "/nowhere"})
 	require.Error(t, err)
+	s.Close() // which ends the guard
 	_, err = syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
 	require.Equal(t, syscall.ECHILD, err)
 }

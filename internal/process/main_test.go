@@ -25,6 +25,8 @@ var roles = map[string]func(args []string) error{
 	"burn":    burn,
 	"dial":    dial,
 	"exhaust": exhaust,
+	"find":    find,
+	"guarded": guarded,
 	"leave":   leave,
 	"lock":    lock,
 	"spawn":   spawn,
@@ -90,6 +92,12 @@ func exhaust([]string) error {
 	return err
 }
 
+// find counts the strays that carry an entry of the environment, as the finder itself does.
+func find(args []string) error {
+	_, err := fmt.Println(len(process.WithEnv(args[0])), "found")
+	return err
+}
+
 // leave moves from its own process group to its parent's.
 func leave([]string) error {
 	group, err := syscall.Getpgid(os.Getppid())
@@ -119,9 +127,11 @@ func spawn([]string) error {
 	return ready(p.PID())
 }
 
-func newSpawner(t *testing.T) *process.Spawner {
+func newSpawner(t *testing.T) *process.Spawner { return newSpawnerWith(t, "/bin/sh") }
+
+func newSpawnerWith(t *testing.T, shell string) *process.Spawner {
 	t.Helper()
-	s := process.NewSpawner()
+	s := process.NewSpawnerWith(shell)
 	t.Cleanup(s.Close)
 	return s
 }
@@ -154,8 +164,10 @@ func startPiped(t *testing.T, s *process.Spawner, spec process.Spec) (*process.P
 	spec.Stdout = w
 	p := start(t, s, spec)
 	require.NoError(t, w.Close())
-	return p, output{t, bufio.NewReader(r)}
+	return p, newOutput(t, r)
 }
+
+func newOutput(t *testing.T, r io.Reader) output { return output{t, bufio.NewReader(r)} }
 
 func (o output) line() string {
 	o.t.Helper()

@@ -25,6 +25,8 @@ type Spec struct {
 // Spawner starts processes from one operating system thread that lives as long as the Spawner does, because Linux sends the
 // parent-death signal when the thread that forked ends, not when its process does. A goroutine's thread may end at any time.
 type Spawner struct {
+	keeper  *keeper
+	memory  cgroupMounts
 	forks   chan fork
 	closing chan struct{}
 	closed  chan struct{}
@@ -44,21 +46,37 @@ type forked struct {
 	err error
 }
 
-// NewSpawner starts the thread. Close ends it. Files that this program was itself started with, above standard error, are marked
+// NewSpawner starts the thread and the guard, a shell that kills what this program's processes have started should this program die
+// without doing so. Close ends both. Files that this program was itself started with, above standard error, are marked
 // close-on-exec, for otherwise every child would hold them open: a pipe of whoever started us would not end before the last child.
-func NewSpawner() *Spawner {
+func NewSpawner() *Spawner { return newSpawner(guardShell) }
+
+func newSpawner(shell string) *Spawner {
 	keepInheritedFiles()
-	s := &Spawner{forks: make(chan fork), closing: make(chan struct{}), closed: make(chan struct{})}
+	s := &Spawner{
+		keeper:  newKeeper(shell),
+		memory:  findCgroupMounts("/"),
+		forks:   make(chan fork),
+		closing: make(chan struct{}),
+		closed:  make(chan struct{}),
+	}
 	go s.run()
 	return s
 }
 
-// Close ends the thread and waits for its goroutine. Reap all processes first: on Linux, those alive can get SIGKILL as the thread
-// ends. Starts in progress are finished, later ones refused with ErrClosed. Closing twice is harmless.
+// Close ends the thread and the guard, and waits for both. Reap all processes first: those that are not, and their groups, get
+// SIGKILL. Starts in progress are finished, later ones refused with ErrClosed. Closing twice is harmless.
 func (s *Spawner) Close() {
-	s.once.Do(func() { close(s.closing) })
-	<-s.closed
+	s.once.Do(func() {
+		close(s.closing)
+		<-s.closed
+		s.keeper.close()
+	})
 }
+
+// Unguarded delivers an error when no guard can be kept, as for want of /bin/sh. It is said once; processes are started as ever, and
+// attempts at a guard go on. A guard that was killed and could be replaced is no news. Close closes the channel; nobody need read it.
+func (s *Spawner) Unguarded() <-chan error { return s.keeper.news }
 
 // Start starts a process as the leader of a new process group. The caller owns the process and must Reap it in the end. Starts
 // are made one after the other, each until its program is executed; a file system that hangs holds up those behind. The error is a *StartError or ErrClosed, and then there is no process.
@@ -75,9 +93,8 @@ func (s *Spawner) Start(spec Spec) (*Process, error) {
 		}
 		return nil, newStartError(spec, err)
 	}
-	h.attach()
-	p := &Process{pid: pid, startTime: startTime(pid), handle: h, exited: make(chan struct{})}
-	go p.watch()
+	p := newProcess(pid, h)
+	p.keeper, p.oom = s.keeper, s.memory.oomCounter(pid)
 	return p, nil
 }
 
@@ -97,11 +114,13 @@ func (s *Spawner) fork(spec Spec, h *handle) (pid int, err error) {
 		fds[i] = f.Fd() // makes a pipe of ours blocking, which is what a child expects of its output
 	}
 	defer runtime.KeepAlive(files)
+	sys := h.sysProcAttr()
+	dieWithParent(sys)
 
 	order := fork{
 		path:   spec.Path,
 		argv:   append([]string{spec.Path}, spec.Args...),
-		attr:   &syscall.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: fds, Sys: h.sysProcAttr()},
+		attr:   &syscall.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: fds, Sys: sys},
 		result: make(chan forked, 1),
 	}
 	select {
@@ -133,6 +152,9 @@ func (s *Spawner) run() {
 		case o := <-s.forks:
 			// ForkExec closes all other files in the child, and has reaped the child if it reports an error.
 			pid, err := syscall.ForkExec(o.path, o.argv, o.attr)
+			if err == nil {
+				s.keeper.announce(pid)
+			}
 			o.result <- forked{pid, err}
 		case <-s.closing:
 			return

@@ -18,6 +18,9 @@ type stat struct {
 	startTime uint64 // clock ticks since the machine started
 }
 
+// dead is true for what is yet to be collected.
+func (s stat) dead() bool { return s.state == 'Z' || s.state == 'X' }
+
 // readStat fails if there is no such process.
 func readStat(pid int) (stat, error) {
 	path := fmt.Sprintf("/proc/%d/stat", pid)
@@ -73,7 +76,7 @@ func groupAlive(group int) bool {
 		if err != nil {
 			continue
 		}
-		if s, err := readStat(pid); err == nil && s.group == group && s.state != 'Z' && s.state != 'X' {
+		if s, err := readStat(pid); err == nil && s.group == group && !s.dead() {
 			return true
 		}
 	}
