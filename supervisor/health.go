@@ -206,7 +206,7 @@ func (in *instance) judge(p *incarnation, w *healthWatch, s sighting) judgement 
 	case w.policy.failures > before:
 		in.s.journal.add(Entry{Kind: KindWarning, Module: in.id.Name, Instance: in.id.Instance, Text: j.why})
 	case s.err != nil: // busy
-	case !j.routed && (now.State == Ready || now.Why != j.why):
+	case !j.routed && (now.State == Ready || now.State == Unready && now.Why != j.why):
 		in.s.router.detach(p.provider)
 		in.enter(Unready, j.why)
 	case j.routed && now.State == Unready:

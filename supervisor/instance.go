@@ -130,10 +130,10 @@ func (in *instance) awaitOthers(life context.Context) error {
 	}
 }
 
-// rest waits out what the policy decided; false means that life ended.
+// rest waits out what the policy decided; false means that life ended, or that the supervisor stops and starts nothing more.
 func (in *instance) rest(life context.Context, d decision) bool {
 	if d.state == "" {
-		return life.Err() == nil
+		return life.Err() == nil && !in.s.stopping()
 	}
 	var timer <-chan time.Time
 	in.enter(d.state, d.why, func(r *record) {
@@ -149,10 +149,12 @@ func (in *instance) rest(life context.Context, d decision) bool {
 	select {
 	case <-timer:
 	case <-in.kick:
+	case <-in.s.ending:
+		return false
 	case <-life.Done():
 		return false
 	}
-	return true
+	return !in.s.stopping()
 }
 
 // live is one process from spawn to reap; it returns why it ended.

@@ -30,22 +30,23 @@ func (s *Supervisor) killStrays() {
 		for len(s.marks) > 0 {
 			prefixes = append(prefixes, envRun+"="+<-s.marks)
 		}
-		for n := 0; ; n++ {
-			strays := process.WithEnv(prefixes...)
-			if len(strays) == 0 {
-				break
-			}
-			if n == searches {
-				s.journal.add(Entry{Kind: KindWarning, PID: strays[0].PID,
-					Text: fmt.Sprintf("process %d of an ended module, and %d more, did not die of SIGKILL; left behind", strays[0].PID, len(strays)-1)})
-				break
-			}
-			for _, stray := range strays {
-				if stray.Kill() == nil {
-					s.journal.add(Entry{Kind: KindWarning, PID: stray.PID, Text: fmt.Sprintf("killed process %d, which an ended module had left behind", stray.PID)})
-				}
-			}
-			<-time.After(time.Duration(n) * 5 * time.Millisecond) // a process may take a moment to die
+		strays := process.WithEnv(prefixes...)
+		for n := 1; len(strays) > 0 && n <= searches; n++ {
+			<-time.After(time.Duration(n) * 10 * time.Millisecond) // what was killed with its group may still be dying
+			strays = process.WithEnv(prefixes...)
+			s.killEach(strays)
+		}
+		if len(strays) > 0 {
+			s.journal.add(Entry{Kind: KindWarning, PID: strays[0].PID,
+				Text: fmt.Sprintf("process %d of an ended module, and %d more, did not die of SIGKILL; left behind", strays[0].PID, len(strays)-1)})
+		}
+	}
+}
+
+func (s *Supervisor) killEach(strays []process.Stray) {
+	for _, stray := range strays {
+		if stray.Kill() == nil {
+			s.journal.add(Entry{Kind: KindWarning, PID: stray.PID, Text: fmt.Sprintf("killed process %d, which an ended module had left behind", stray.PID)})
 		}
 	}
 }

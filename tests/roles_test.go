@@ -78,6 +78,8 @@ func play(role string) int {
 		}
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	case "campaign": // a station of the campaign; detail is as enlist has it
+		return enlist(detail)
 	case "child":
 		standAt(detail)
 		return 0

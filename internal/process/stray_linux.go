@@ -18,7 +18,7 @@ const maxEnviron = 1 << 20
 // WithEnv finds the other processes of this user whose environment has an entry that begins with one of the prefixes, such as
 // "NAME=value/". A process hands its environment down to all that it starts unless it cleans up. It sees the environment that a
 // program was started with. Processes that may not be looked into, such as those of set-user-ID programs, are left out; those that
-// fork meanwhile may be missed, so ask again after killing. On macOS it finds none. It looks at every process of the machine, so ask
+// fork meanwhile may be missed, so ask again after killing. Those that a SIGKILL is on its way to are dead already. On macOS it finds none. It looks at every process of the machine, so ask
 // seldom, and for many prefixes at once.
 func WithEnv(prefixes ...string) []Stray {
 	table, err := os.Open("/proc")
@@ -38,11 +38,27 @@ func WithEnv(prefixes ...string) []Stray {
 			continue
 		}
 		// Should the pid have changed hands before its start time was read, either the newcomer matches too or Kill will refuse.
-		if start := startTime(pid); start != 0 && search.matches(pid) {
+		if start := startTime(pid); start != 0 && search.matches(pid) && !dying(pid) {
 			found = append(found, Stray{pid, start})
 		}
 	}
 	return found
+}
+
+// dying reports whether the process has been sent SIGKILL and has not come to die of it: "SigPnd:\t0000000000000100".
+func dying(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return true
+	}
+	for _, set := range []string{"\nSigPnd:\t", "\nShdPnd:\t"} {
+		_, rest, _ := bytes.Cut(text, []byte(set))
+		mask, err := strconv.ParseUint(string(rest[:min(len(rest), 16)]), 16, 64)
+		if err == nil && mask&(1<<(syscall.SIGKILL-1)) != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // An envSearch is for one goroutine.
