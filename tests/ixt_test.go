@@ -185,7 +185,12 @@ type running struct {
 // begin starts a command; the test's end kills it if nothing has ended it before.
 func (s *shell) begin(args ...string) *running {
 	s.t.Helper()
-	r := &running{t: s.t, cmd: s.command(args...)}
+	return s.beginCommand(s.command(args...))
+}
+
+func (s *shell) beginCommand(cmd *exec.Cmd) *running {
+	s.t.Helper()
+	r := &running{t: s.t, cmd: cmd}
 	pipe, err := r.cmd.StdoutPipe()
 	require.NoError(s.t, err)
 	r.lines, r.pipe = bufio.NewScanner(pipe), pipe
