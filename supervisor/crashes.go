@@ -59,18 +59,19 @@ func (s *Supervisor) keepReports() {
 	}
 }
 
-// quoted is how many of a module's last lines are looked at.
-const quoted = 10000
+const (
+	remembered = 100  // lines of an instance that are in memory
+	quoted     = 4000 // lines of its module that are looked at if that is not all
+)
 
 // quote adds what the process wrote: the last lines, its panic or its dump.
 func (s *Supervisor) quote(c *crashed) {
-	if c.born.IsZero() {
-		return
+	if len(c.report.Lines) == remembered {
+		lines, _ := s.logs.Tail(c.report.Module, quoted) // what cannot be read is of an earlier run
+		c.report.Lines = slices.DeleteFunc(lines, func(e logs.Entry) bool {
+			return e.Instance != c.report.Instance || e.Time.Before(c.born) || e.Time.After(c.end)
+		})
 	}
-	lines, _ := s.logs.Tail(c.report.Module, quoted) // what cannot be read is of an earlier run
-	c.report.Lines = slices.DeleteFunc(lines, func(e logs.Entry) bool {
-		return e.Instance != c.report.Instance || e.Time.Before(c.born) || e.Time.After(c.end)
-	})
 	if c.dumped.IsZero() {
 		c.report.Panic = crash.PanicText(c.report.Lines)
 		return
@@ -111,6 +112,8 @@ func (in *instance) reportCrash(end ending, d decision) {
 	if p := end.of; p != nil {
 		in.describeProcess(&c.report, p)
 		c.born, c.dumped = p.born, p.dumped
+		c.report.Lines = slices.DeleteFunc(in.s.logs.Recent(in.id.Name, in.id.Instance, remembered),
+			func(e logs.Entry) bool { return e.Received.Before(p.born) })
 		if p.provider != nil {
 			c.lost = in.s.router.lostWith(p.provider)
 		}

@@ -90,14 +90,14 @@ func (r *router) follow(t *topic, p *provider, f *flight) *ipc.Watch {
 // again decides whether a failed call goes to another instance, within its deadline.
 func (r *router) again(ctx context.Context, t *topic, p *provider, f *flight, err error) bool {
 	var e *ipc.Error
-	if !errors.As(err, &e) || e.Origin == ipc.FromModule || ctx.Err() != nil {
+	if !errors.As(err, &e) || e.Origin == ipc.FromModule {
 		return false
 	}
 	switch e.Code {
 	case ipc.CodeUnavailable: // the connection ended first: nobody has seen the call
 	case ipc.CodeModuleGone, ipc.CodeProtocolError:
 		rules := p.topics[t.name]
-		if !rules.Idempotent || f.mc.Attempt >= rules.Attempts || p.talk.Err() == nil { // then it was a bad answer, and no more
+		if ctx.Err() != nil || !rules.Idempotent || f.mc.Attempt >= rules.Attempts || p.talk.Err() == nil { // then it was a bad answer, and no more
 			return false
 		}
 		f.mc.Attempt++

@@ -104,8 +104,13 @@ func (h *healthPolicy) fail(why string) judgement {
 	return judgement{routed: true, sick: h.failures >= h.rules.Failures, why: fmt.Sprintf("%s (%d of %d)", why, h.failures, h.rules.Failures)}
 }
 
+// seconds is a duration as people take it in.
 func seconds(d time.Duration) string {
-	return manifest.Duration(d.Round(100 * time.Millisecond)).String()
+	unit := 100 * time.Millisecond
+	if d < time.Second {
+		unit = time.Millisecond
+	}
+	return manifest.Duration(d.Round(unit)).String()
 }
 
 func because(reason string) string {

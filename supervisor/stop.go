@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
 	"syscall"
 	"time"
 
@@ -176,6 +176,9 @@ func isDone(c <-chan struct{}) bool {
 	}
 }
 
+// goEnd is how a Go program begins to say that it ends; what follows are its goroutines.
+var goEnd = regexp.MustCompile(`^(panic|fatal error|SIG[A-Z]+): `)
+
 // lastWords is the line that most likely says why the process ended: a panic, else the last error, else the last plain line
 // on stderr. Structured lines below error are its ordinary log.
 func (in *instance) lastWords(p *incarnation) string {
@@ -186,7 +189,7 @@ func (in *instance) lastWords(p *incarnation) string {
 			continue
 		}
 		words, level = e.Message, e.Level
-		if strings.HasPrefix(words, "panic: ") || strings.HasPrefix(words, "fatal error: ") {
+		if goEnd.MatchString(words) {
 			break
 		}
 	}
