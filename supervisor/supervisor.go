@@ -116,17 +116,8 @@ func (a *Answer) Payload() ([]byte, bool) { return ipc.DataPayload(a.Data) }
 // a provider to be ready, as long as there is hope for one before the deadline. The error is always an *ipc.Error with Code,
 // Outcome and Origin (docs/protocol.md, "Errors").
 func (s *Supervisor) Call(ctx context.Context, m Message) (*Answer, error) {
-	select {
-	case <-s.up:
-	case <-s.down:
-		return nil, hostError(ipc.CodeUnavailable, "the supervisor is not running")
-	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.Canceled) {
-			e := gaveUp()
-			e.Origin = ipc.Supervisor
-			return nil, e
-		}
-		return nil, hostError(ipc.CodeUnavailable, "the supervisor was not running before the deadline")
+	if err := s.awaitUp(ctx); err != nil {
+		return nil, err
 	}
 	f := &flight{
 		msg: ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority},
@@ -138,6 +129,26 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (*Answer, error) {
 		return nil, err
 	}
 	return &Answer{Data: data}, nil
+}
+
+// awaitUp waits for Run to have set up; a call that comes later is accepted and counted, whatever its ctx.
+func (s *Supervisor) awaitUp(ctx context.Context) error {
+	if isDone(s.up) {
+		return nil
+	}
+	select {
+	case <-s.up:
+		return nil
+	case <-s.down:
+		return hostError(ipc.CodeUnavailable, "the supervisor is not running")
+	case <-ctx.Done():
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		e := gaveUp()
+		e.Origin = ipc.Supervisor
+		return e
+	}
+	return hostError(ipc.CodeUnavailable, "the supervisor was not running before the deadline")
 }
 
 // newContext is what a handler will see of a call accepted now.
