@@ -31,7 +31,7 @@ func (m *Module) VerifyDigests() error {
 		at := m.origins.of(document.Join("artifacts.process.digests", file))
 		problems = append(problems, Problem{File: at.file, Line: at.pos.Line, Column: at.pos.Column, Key: at.key, Message: message, Remedy: remedy, cause: err})
 	}
-	return problems.err()
+	return problems.Err()
 }
 
 func digest(path string) (string, error) {

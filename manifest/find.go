@@ -32,9 +32,9 @@ func (e *FindError) Error() string {
 // Unwrap is the error of the operating system.
 func (e *FindError) Unwrap() error { return e.Err }
 
-// Find lists the manifests in directories, sorted and each once: of a directory with a manifest.toml that one, of any
-// other those of the directories below it, links followed. Hidden directories, .venv, node_modules and testdata are passed
-// over. A dir may be a manifest file itself. The error is a [*FindError].
+// Find lists the manifests in directories, sorted and each once, by the name that leads to it first: of a directory with a
+// manifest.toml that one, of any other those of the directories below it, links followed. Hidden directories, .venv,
+// node_modules and testdata are passed over. A dir may be a manifest file itself. The error is a [*FindError].
 func Find(dirs ...string) ([]string, error) {
 	var found []string
 	for _, dir := range dirs {
@@ -52,8 +52,9 @@ func Find(dirs ...string) ([]string, error) {
 		}
 		found = append(found, below...)
 	}
+	found = unique(found)
 	slices.Sort(found)
-	return unique(found), nil
+	return found, nil
 }
 
 // findBelow searches one directory; above are the real paths of those that led to it, so that links cannot go in circles.

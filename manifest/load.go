@@ -45,7 +45,7 @@ func Parse(file string, src []byte) (*Manifest, error) {
 	d.check(&m.Module)
 	d.checkEntries(m.Config)
 	m.origins = d.origins
-	if err := d.problems.err(); err != nil {
+	if err := d.problems.Err(); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -109,7 +109,7 @@ func ParseOperator(file string, src []byte) (*Operator, error) {
 	for name, override := range op.Module {
 		d.checkSecrets(override.Secrets, document.Join("module", name))
 	}
-	if err := d.problems.err(); err != nil {
+	if err := d.problems.Err(); err != nil {
 		return nil, err
 	}
 	return op, nil
@@ -174,7 +174,7 @@ func (d *decoder) parse(src []byte) (*document.Node, error) {
 		d.problem(f.Pos, f.Key, f.Message, f.Remedy)
 	}
 	if !whole {
-		return nil, d.problems.err()
+		return nil, d.problems.Err()
 	}
 	return tree, nil
 }

@@ -82,6 +82,11 @@ func TestFind(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, in("deep/er/two/manifest.toml", "one/manifest.toml"), found)
 
+	t.Chdir(dir)
+	found, err = manifest.Find("one", filepath.Join(dir, "one"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"one/manifest.toml"}, found)
+
 	_, err = manifest.Find(dir, filepath.Join(dir, "nowhere"))
 	var failed *manifest.FindError
 	require.ErrorAs(t, err, &failed)

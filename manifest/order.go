@@ -27,7 +27,7 @@ func StartOrder(ms []*Module) ([]*Module, error) {
 	for _, m := range sorted {
 		o.visit(m, nil)
 	}
-	if err := o.problems.err(); err != nil {
+	if err := o.problems.Err(); err != nil {
 		return nil, err
 	}
 	return o.done, nil

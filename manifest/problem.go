@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func (p Problem) Error() string {
 	return b.String()
 }
 
-// Problems is everything that is wrong, sorted by file, line and column; as an error it is one line for each.
+// Problems is everything that is wrong; as an error it is sorted by file, line and column, and has one line for each.
 type Problems []Problem
 
 // Error is the problems' lines.
@@ -63,13 +64,29 @@ func (ps Problems) Unwrap() []error {
 	return errs
 }
 
-// err is the sorted problems, or nil without any.
-func (ps Problems) err() error {
+// Gather adds what err says is wrong, so that the search for more can go on; an err that is no Problems is returned.
+func (ps *Problems) Gather(err error) error {
+	var more Problems
+	if !errors.As(err, &more) {
+		return err
+	}
+	*ps = append(*ps, more...)
+	return nil
+}
+
+// Err is the problems as an error, sorted and each once, or nil without any.
+func (ps Problems) Err() error {
 	if len(ps) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(ps, func(a, b Problem) int {
+	seen := map[string]bool{}
+	sorted := slices.DeleteFunc(slices.Clone(ps), func(p Problem) bool {
+		text := p.Error()
+		defer func() { seen[text] = true }()
+		return seen[text]
+	})
+	slices.SortStableFunc(sorted, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return ps
+	return sorted
 }

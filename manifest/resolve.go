@@ -34,7 +34,7 @@ func Resolve(m *Manifest, op *Operator, sets ...Set) (*Module, error) {
 	out.origins = d.origins
 	d.check(&out)
 	d.configure(&out, base.Config, over, op.Dir)
-	if err := d.problems.err(); err != nil {
+	if err := d.problems.Err(); err != nil {
 		return nil, err
 	}
 	return &out, nil
@@ -101,7 +101,7 @@ func CheckOperator(op *Operator, ms []*Manifest) error {
 				Key: document.Join("module", name), Message: "no module has this name", Remedy: suggest(name, names)})
 		}
 	}
-	return problems.err()
+	return problems.Err()
 }
 
 func namesOf(ms []*Manifest) []string {

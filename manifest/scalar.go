@@ -99,7 +99,7 @@ func parsed(k *keys.Key, text string) reflect.Value {
 	bare := *k
 	bare.Min, bare.Max = "", ""
 	d.decode(&bare, textNode(k.Kind, text), v, "")
-	if err := d.problems.err(); err != nil {
+	if err := d.problems.Err(); err != nil {
 		panic(err) // a mistake in this package's source; every tag is read by its tests
 	}
 	return v

@@ -41,7 +41,7 @@ func CheckSets(sets []Set, ms []*Manifest) error {
 			problems = append(problems, Problem{File: "--set " + s.Module + ":" + s.Key, Message: fmt.Sprintf("no module is called %q", s.Module), Remedy: suggest(s.Module, names)})
 		}
 	}
-	return problems.err()
+	return problems.Err()
 }
 
 // set lays one flag over an override.

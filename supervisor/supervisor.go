@@ -95,6 +95,10 @@ func New(opts *Options) (*Supervisor, error) {
 	return s, nil
 }
 
+// Up is closed when Run has taken its directories and begins: from then on everything can be asked and commanded. It stays open
+// if Run fails before.
+func (s *Supervisor) Up() <-chan struct{} { return s.up }
+
 // Message is a call from outside.
 type Message struct {
 	Topic    string

@@ -113,7 +113,7 @@ func TestCallFromATerminal(t *testing.T) {
 		"empty":          {[]string{"work.say"}, "", result{0, "\n", ""}},
 		"as JSON":        {[]string{"work.say", "hello", "--json"}, "", result{0, `{"payload":"aGVsbG8="}` + "\n", ""}},
 		"one member":     {[]string{"work.say", "hello", "--field", "payload"}, "", result{0, "hello\n", ""}},
-		"no such member": {[]string{"work.say", "hello", "--field", "load"}, "", result{2, "", "the answer has no member \"load\"; it has payload; see `ixt call --help`\n"}},
+		"no such member": {[]string{"work.say", "hello", "--field", "load"}, "", result{1, "", "the call is done, but the answer has no member \"load\"; it has payload\n"}},
 		"an error": {[]string{"work.fail"}, "", result{1, "", `NO_PROVIDER: forged
 details: {"cause":{"code":"NO_PROVIDER","message":"forged","outcome":"not_delivered","origin":"supervisor"}}
 origin: work:1.0.0/instance-001, outcome: done

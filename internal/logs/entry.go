@@ -20,6 +20,13 @@ const (
 	Stderr = "stderr"
 )
 
+// The pieces of a line that was too long for one entry.
+const (
+	First  = "first"
+	Middle = "middle"
+	Last   = "last"
+)
+
 // Entry is one line that a module wrote.
 type Entry struct {
 	// Seq grows with every entry of a store, across restarts too: it is the order of arrival.
@@ -36,8 +43,9 @@ type Entry struct {
 	Message string `json:"message"`
 	// Fields are the other members of a JSON line, each as the module wrote it, so that numbers stay exact.
 	Fields map[string]json.RawMessage `json:"fields,omitempty"`
-	// Truncated marks each piece of a line that was too long for one entry.
-	Truncated bool `json:"truncated,omitempty"`
+	// Piece is empty for a whole line. First, Middle and Last are pieces of one that was too long: those of one stream follow each
+	// other by Seq, if with entries of other streams between them, and the line is their messages joined from First to Last.
+	Piece string `json:"piece,omitempty"`
 }
 
 // Source says who writes.

@@ -28,7 +28,10 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte, times int) {
 		in = bytes.Repeat(in, 1+min(max(times, 0), 4*maxLine/(1+len(in))))
 		entries := read(t, logs.Stderr, bytes.NewReader(in))
+		within := false // a line of which there was a piece
 		for _, e := range entries {
+			require.Equal(t, within, e.Piece == logs.Middle || e.Piece == logs.Last)
+			within = e.Piece == logs.First || e.Piece == logs.Middle
 			requireSafe(t, e)
 			line, err := json.Marshal(e)
 			require.NoError(t, err)
@@ -37,6 +40,7 @@ func FuzzRead(f *testing.F) {
 			require.Equal(t, e.Message, back.Message)
 			require.True(t, e.Time.Equal(back.Time))
 		}
+		require.False(t, within)
 		for _, slow := range []io.Reader{iotest.HalfReader(bytes.NewReader(in)), iotest.DataErrReader(bytes.NewReader(in))} {
 			require.Equal(t, entries, read(t, logs.Stderr, slow))
 		}

@@ -12,7 +12,7 @@ import (
 const maxLine = 64 << 10
 
 // Read makes an entry of every line of r and gives it to emit, until r ends; that is no error, any other end is. A last line
-// without its newline counts. Empty lines do not. A line longer than 64 KiB becomes several entries. The clock says when a
+// without its newline counts. Empty lines do not. A line longer than 64 KiB becomes several entries, each a Piece of it. The clock says when a
 // line arrived.
 //
 // A JSON object with a string "message" (or "msg") or a known "level" is a log line: it keeps its level, its "time" if that is
@@ -32,9 +32,9 @@ func Read(r io.Reader, source Source, now func() time.Time, emit func(Entry)) er
 		arrived := now()
 		e := Entry{
 			Time: arrived, Received: arrived, Module: source.Module, Instance: source.Instance, Stream: source.Stream,
-			Level: LevelInfo, Truncated: more || cut.more,
+			Level: LevelInfo, Piece: piece(more, cut.more),
 		}
-		if e.Truncated || !e.parse(line) {
+		if e.Piece != "" || !e.parse(line) {
 			e.Message = printable(string(line))
 			if source.Stream == Stderr {
 				e.Level = plain.level(e.Message, more)
@@ -43,6 +43,19 @@ func Read(r io.Reader, source Source, now func() time.Time, emit func(Entry)) er
 		emit(e)
 	}
 	return scanner.Err()
+}
+
+// piece says which one of a line it is by whether there are others before and after it.
+func piece(before, after bool) string {
+	switch {
+	case before && after:
+		return Middle
+	case before:
+		return Last
+	case after:
+		return First
+	}
+	return ""
 }
 
 // cutter finds the lines in a stream for a Scanner, and cuts those that are too long between two characters.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -195,15 +196,27 @@ func TestLongLines(t *testing.T) {
 				if strings.Contains(end, "next") {
 					last := entries[len(entries)-1]
 					require.Equal(t, "next", last.Message)
-					require.False(t, last.Truncated)
+					require.Empty(t, last.Piece)
 					entries = entries[:len(entries)-1]
 				}
 				pieces := []int{}
-				for _, e := range entries {
+				for i, e := range entries {
 					pieces = append(pieces, len(e.Message))
-					require.Equal(t, len(test.pieces) > 1, e.Truncated)
+					want := logs.Middle
+					switch {
+					case len(entries) == 1:
+						want = ""
+					case i == 0:
+						want = logs.First
+					case i == len(entries)-1:
+						want = logs.Last
+					}
+					require.Equal(t, want, e.Piece)
 				}
 				require.Equal(t, test.pieces, pieces)
+				if utf8.ValidString(test.line) {
+					require.Equal(t, test.line, strings.Join(messages(entries), ""))
+				}
 			})
 		}
 	}

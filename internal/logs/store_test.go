@@ -124,13 +124,13 @@ func TestEntryAsALineOfAFile(t *testing.T) {
 	e := entry("press", 2, "a <b>\n\tc")
 	e.Time = arrival
 	e.Fields = map[string]json.RawMessage{"n": json.RawMessage("12345678901234567890"), "a": json.RawMessage(`"<"`)}
-	e.Truncated = true
+	e.Piece = logs.First
 	s.Append(e)
 	s.Append(logs.Entry{Module: "press", Level: logs.LevelInfo})
 	text, err := os.ReadFile(filepath.Join(dir, "press.jsonl"))
 	require.NoError(t, err)
 	require.Equal(t, `{"seq":1,"time":"2026-03-01T12:00:00.123456789Z","module":"press","instance":2,"stream":"stderr","level":"info",`+
-		`"message":"a <b>\n\tc","fields":{"a":"<","n":12345678901234567890},"truncated":true}`+"\n"+
+		`"message":"a <b>\n\tc","fields":{"a":"<","n":12345678901234567890},"piece":"first"}`+"\n"+
 		`{"seq":2,"time":"0001-01-01T00:00:00Z","module":"press","level":"info","message":""}`+"\n", string(text))
 	e.Seq, e.Received = 1, time.Time{}
 	entries, err := logs.ReadDir(dir, "press", 2)

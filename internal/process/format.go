@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"debug/macho"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -14,14 +15,8 @@ import (
 // this is the machine as builders name it.
 const this = runtime.GOOS + "/" + runtime.GOARCH
 
-// elfArchs and machoArchs name processors as runtime.GOARCH does.
-var (
-	elfArchs = map[elf.Machine]string{
-		elf.EM_386: "386", elf.EM_X86_64: "amd64", elf.EM_ARM: "arm", elf.EM_AARCH64: "arm64", elf.EM_RISCV: "riscv64",
-		elf.EM_PPC64: "ppc64", elf.EM_S390: "s390x", elf.EM_LOONGARCH: "loong64", elf.EM_MIPS: "mips",
-	}
-	machoArchs = map[macho.Cpu]string{macho.Cpu386: "386", macho.CpuAmd64: "amd64", macho.CpuArm: "arm", macho.CpuArm64: "arm64"}
-)
+// machoArchs names processors as runtime.GOARCH does.
+var machoArchs = map[macho.Cpu]string{macho.Cpu386: "386", macho.CpuAmd64: "amd64", macho.CpuArm: "arm", macho.CpuArm64: "arm64"}
 
 // describeFormat says what a file is that the system refused to execute, and what would be better.
 func describeFormat(path string) string {
@@ -34,9 +29,9 @@ func describeFormat(path string) string {
 	case bytes.HasPrefix(head, []byte("#!")):
 		return fmt.Sprintf("its first line names the interpreter %q, which is none; correct the line", interpreterOf(head))
 	case bytes.HasPrefix(head, []byte(elf.ELFMAG)):
-		return rebuild("an ELF program", elfArch(path))
+		return rebuild("an ELF program", elfArch(head))
 	case bytes.HasPrefix(head, []byte("\xcf\xfa\xed\xfe")), bytes.HasPrefix(head, []byte("\xce\xfa\xed\xfe")):
-		return rebuild("a macOS program", machoArch(path))
+		return rebuild("a macOS program", machoArch(head))
 	case bytes.HasPrefix(head, []byte("MZ")):
 		return rebuild("a Windows program", "")
 	}
@@ -54,25 +49,54 @@ func rebuild(what, arch string) string {
 	return fmt.Sprintf("it is %s for %s; build it for %s", what, arch, this)
 }
 
-func elfArch(path string) string {
-	f, err := elf.Open(path)
-	if err != nil {
+// elfArch names the processor of an ELF program as runtime.GOARCH does, whatever the state of the rest of the file.
+func elfArch(head []byte) string {
+	const machine = 18 // its offset, 2 bytes
+	if len(head) < machine+2 {
 		return ""
 	}
-	defer f.Close()
-	if arch, known := elfArchs[f.Machine]; known {
+	var order binary.ByteOrder = binary.LittleEndian
+	little := head[elf.EI_DATA] != byte(elf.ELFDATA2MSB)
+	if !little {
+		order = binary.BigEndian
+	}
+	wide := head[elf.EI_CLASS] == byte(elf.ELFCLASS64)
+	form := elfForm{elf.Machine(order.Uint16(head[machine:])), wide, little}
+	if arch := elfArchs[form]; arch != "" {
 		return arch
 	}
-	return f.Machine.String()
+	return strings.TrimPrefix(form.machine.String(), "EM_")
 }
 
-func machoArch(path string) string {
-	f, err := macho.Open(path)
-	if err != nil {
+// elfForm is what tells the processors of ELF programs apart.
+type elfForm struct {
+	machine elf.Machine
+	wide    bool // 64 bits
+	little  bool // least significant byte first
+}
+
+var elfArchs = map[elfForm]string{
+	{elf.EM_386, false, true}:      "386",
+	{elf.EM_X86_64, true, true}:    "amd64",
+	{elf.EM_ARM, false, true}:      "arm",
+	{elf.EM_AARCH64, true, true}:   "arm64",
+	{elf.EM_LOONGARCH, true, true}: "loong64",
+	{elf.EM_MIPS, false, false}:    "mips",
+	{elf.EM_MIPS, false, true}:     "mipsle",
+	{elf.EM_MIPS, true, false}:     "mips64",
+	{elf.EM_MIPS, true, true}:      "mips64le",
+	{elf.EM_PPC64, true, false}:    "ppc64",
+	{elf.EM_PPC64, true, true}:     "ppc64le",
+	{elf.EM_RISCV, true, true}:     "riscv64",
+	{elf.EM_S390, true, false}:     "s390x",
+}
+
+// machoArch is the same for a macOS program; "" if it is none of the usual ones.
+func machoArch(head []byte) string {
+	if len(head) < 8 {
 		return ""
 	}
-	defer f.Close()
-	return machoArchs[f.Cpu]
+	return machoArchs[macho.Cpu(binary.LittleEndian.Uint32(head[4:]))]
 }
 
 // loaderOf returns the interpreter of a dynamically linked ELF program, "" if there is none.

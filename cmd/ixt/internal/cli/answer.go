@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -10,8 +11,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/spf13/cobra"
 
 	"github.com/ixtrun/ixt/ipc"
 )
@@ -23,13 +22,13 @@ type answerFormat struct {
 	field string
 }
 
-func (f answerFormat) print(cmd *cobra.Command, out io.Writer, data json.RawMessage) error {
+func (f answerFormat) print(out io.Writer, data json.RawMessage) error {
 	text := []byte(data)
 	switch {
 	case f.field != "":
 		member, err := pick(data, f.field)
 		if err != nil {
-			return usage(cmd, "%v", err)
+			return fmt.Errorf("the call is done, but %w", err)
 		}
 		text = member
 	case !f.json:
@@ -54,7 +53,7 @@ func pick(data json.RawMessage, field string) ([]byte, error) {
 	value, ok := members[field]
 	if !ok {
 		names := slices.Sorted(maps.Keys(members))
-		return nil, fmt.Errorf("the answer has no member %q; it has %s", field, strings.Join(names, ", "))
+		return nil, fmt.Errorf("the answer has no member %q; it has %s", field, cmp.Or(strings.Join(names, ", "), "none"))
 	}
 	var text string
 	if json.Unmarshal(value, &text) != nil {

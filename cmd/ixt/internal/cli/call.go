@@ -29,14 +29,15 @@ func (a *app) callCommand() *cobra.Command {
 		Long: `Call a topic and print the answer: its payload, or its JSON where it has another shape. PAYLOAD "-" is read from stdin.
 
 The running supervisor is asked, unless --modules names directories: then a private supervisor starts what the topic needs,
-and nothing of it stays behind.
+and nothing of it stays behind. An operator's file counts there only if --config names it.
 
-Exit codes: 0 done, 1 done with an error of the module's, 2 usage or manifest, 3 not delivered (safe to repeat), 4 outcome unknown.`,
+Exit codes: 0 done; 1 done, with an error of the module's or without the member that --field asks for; 2 usage or manifest;
+3 not delivered (safe to repeat); 4 outcome unknown.`,
 		Example: `  ixt call --modules examples echo.say hello
   ixt call press.check '{"temp": 79.5}' --field ok
   ixt call press.check - --timeout 2s < reading.json`,
 		Args:              arguments("TOPIC", "[PAYLOAD]"),
-		ValidArgsFunction: a.completeTopics,
+		ValidArgsFunction: a.completeTopics(&src),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m := supervisor.Message{Topic: args[0], TTL: timeout, TraceID: trace}
 			var err error
@@ -66,7 +67,7 @@ Exit codes: 0 done, 1 done with an error of the module's, 2 usage or manifest, 3
 			if err != nil {
 				return callError{err}
 			}
-			return as.print(cmd, a.stdout, data)
+			return as.print(a.stdout, data)
 		},
 	}
 	src.modulesFlag(cmd, "start the modules of this `directory` for this one call (repeatable)")
@@ -121,12 +122,10 @@ func (a *app) callRunning(ctx context.Context, m supervisor.Message) (json.RawMe
 		return nil, err
 	}
 	return client.Call(ctx, admin.CallRequest{
-		Topic: m.Topic, Payload: m.Payload, Priority: m.Priority, TTLMS: milliseconds(m.TTL), TraceID: m.TraceID,
+		Topic: m.Topic, Payload: m.Payload, Priority: m.Priority, TraceID: m.TraceID,
+		TTLMS: (m.TTL + time.Millisecond - 1).Milliseconds(), // rounded up: a very short limit must not become none
 	})
 }
-
-// milliseconds rounds up: a very short limit must not become none.
-func milliseconds(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }
 
 func (a *app) callPrivate(ctx context.Context, src *source, m supervisor.Message, verbose bool) (data json.RawMessage, err error) {
 	op, err := a.namedOperator()

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ixtrun/ixt/manifest"
 )
 
 // app is one command line being carried out.
@@ -20,8 +22,9 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr *output
 
-	socket string // --socket
-	config string // --config
+	socket string             // --socket
+	config string             // --config
+	found  *manifest.Operator // what settings has found
 }
 
 // Run carries out one command line and returns its exit code. The end of ctx has the effect of Ctrl-C.
@@ -39,9 +42,6 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	a := &app{stdin: stdin, stdout: newOutput(stdout, cancel), stderr: newOutput(stderr, cancel)}
 	root := a.root()
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	if errors.Is(context.Cause(ctx), errNobodyReads) {
 		return exitDone // as `| head` expects
@@ -78,7 +78,10 @@ Modules are called by topic and call each other; they are restarted, replaced an
 			return unknownCommand(cmd, args[0])
 		},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{cmd, err.Error()} })
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "admin socket of the supervisor (default $IXT_ADMIN_SOCKET, or the user's or the machine's)")
 	root.PersistentFlags().StringVar(&a.config, "config", "", "the operator's file (default ./supervisor.toml or /etc/ixt/supervisor.toml, if there)")
 	_ = root.MarkPersistentFlagFilename("config", "toml")
@@ -96,5 +99,6 @@ Modules are called by topic and call each other; they are restarted, replaced an
 	add("steer", a.startCommand(), a.stopCommand(), a.restartCommand())
 	add("write", a.newCommand(), a.devCommand(), a.validateCommand())
 	root.AddCommand(a.versionCommand())
+	addBuiltin(root)
 	return root
 }

@@ -22,6 +22,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"psx", 2, "there is no command \"psx\"; did you mean ps?; see `ixt --help`\n"},
 		{"ps now", 2, "\"now\" is one argument too many; see `ixt ps --help`\n"},
+		{"call a.b -5", 2, "unknown shorthand flag: '5' in -5; write -- before arguments that begin with -; see `ixt call --help`\n"},
 		{"ps --jsn", 2, "unknown flag: --jsn; see `ixt ps --help`\n"},
 		{"describe", 2, "MODULE is missing; see `ixt describe --help`\n"},
 		{"call", 2, "TOPIC is missing; see `ixt call --help`\n"},
@@ -85,6 +86,7 @@ func TestExamples(t *testing.T) {
 func parse(line string) (*cobra.Command, error) {
 	line, _, _ = strings.Cut(strings.TrimSpace(line), "   ") // a remark
 	line, _, _ = strings.Cut(line, " < ")
+	line, _, _ = strings.Cut(line, " > ")
 	var words []string
 	for i, part := range strings.Split(line, "'") {
 		if i%2 == 1 {
@@ -112,31 +114,17 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// No text of a flag's help may be taken for the name of its value.
+func TestHelpOfFlags(t *testing.T) {
+	for _, name := range []string{"logs", "journal", "crash"} {
+		require.Regexp(t, `(?m)^ +--state directory   directory to look in when no supervisor runs \(default as for ixt run\)$`, ixt(t, name, "--help").stdout)
+	}
+}
+
 func TestVersion(t *testing.T) {
 	got := ixt(t, "version")
 	require.Regexp(t, `^ixt \S+, protocol 1, go\S+ \w+/\w+\n$`, got.stdout)
 	require.Contains(t, ixt(t, "version", "--json").stdout, `"protocol": 1`)
-}
-
-func TestValidate(t *testing.T) {
-	good, bad := parrotDir(t), shortDir(t)
-	write(t, filepath.Join(bad, "manifest.toml"), "schema_version = \"3.0\"\n[module]\nname = \"bad\"\nverison = \"1.0.0\"\n")
-	operator := filepath.Join(shortDir(t), "mine.toml")
-	write(t, operator, "modules = [\"x\"]\n[state]\nmax = \"5MiB\"\n")
-
-	got := ixt(t, "validate", good, operator)
-	require.Equal(t, result{0, filepath.Join(good, "manifest.toml") + ": ok\n" + operator + ": ok\n", ""}, got)
-
-	got = ixt(t, "validate", bad, good)
-	require.Equal(t, 2, got.code)
-	require.Equal(t, filepath.Join(good, "manifest.toml")+": ok\n", got.stdout)
-	require.Contains(t, got.stderr, filepath.Join(bad, "manifest.toml")+":4:1: module.verison: ")
-	require.Contains(t, got.stderr, "version")
-
-	write(t, operator, "[state]\nmaximum = \"5MiB\"\n")
-	got = ixt(t, "validate", operator)
-	require.Equal(t, 2, got.code)
-	require.Contains(t, got.stderr, operator+":2:1: state.maximum: ")
 }
 
 func TestConfigFromFiles(t *testing.T) {
@@ -144,6 +132,41 @@ func TestConfigFromFiles(t *testing.T) {
 	require.Zero(t, got.code, got.stderr)
 	require.Regexp(t, `(?m)^config\.limit +7\.5 +flag --set$`, got.stdout)
 	require.Regexp(t, `(?m)^restart\.give_up +5 +default$`, got.stdout)
+}
+
+// An override for a module that nobody has is an error wherever the operator's file counts, without --config too.
+func TestOperatorsFileThatIsThere(t *testing.T) {
+	site(t, map[string]string{"m/manifest.toml": named("slow", ""), "supervisor.toml": "modules = [\"m\"]\n[module.slwo]\n"})
+	wrong := result{2, "", "supervisor.toml:2:9: module.slwo: no module has this name; did you mean slow?\n"}
+	require.Equal(t, wrong, ixt(t, "config", "slow", "--modules", "m"))
+	require.Equal(t, wrong, ixt(t, "run"))
+	require.Equal(t, wrong, ixt(t, "run", "m"))
+	write(t, "supervisor.toml", "[module.slow]\nscale = { instances = 2 }\n")
+	require.Regexp(t, `(?m)^scale\.instances +2 +supervisor\.toml:2$`, ixt(t, "config", "slow", "--modules", "m").stdout)
+}
+
+// Who asks a running supervisor is not kept from it by an operator's file that is wrong, but is told once.
+func TestOperatorsFileThatIsWrong(t *testing.T) {
+	state := crashed(t, panicked())
+	site(t, map[string]string{"supervisor.toml": "moduls = 5\n"})
+	socket := filepath.Join(state, "admin.sock")
+	wrong := "supervisor.toml:1:1: moduls: unknown key; did you mean modules?\n"
+	passedOver := "supervisor.toml is passed over, because it is wrong:\n" + wrong
+	got := ixt(t, "ps", "--socket", socket)
+	require.Equal(t, 3, got.code)
+	require.True(t, strings.HasPrefix(got.stderr, passedOver+"no supervisor running: tried "+socket), got.stderr)
+	got = ixt(t, "crash", "--socket", socket, "--state", state)
+	require.Zero(t, got.code)
+	require.Equal(t, passedOver+keptNote(state), got.stderr)
+	require.Equal(t, result{2, "", wrong}, ixt(t, "ps", "--config", "supervisor.toml"))
+	require.Equal(t, result{2, "", wrong}, ixt(t, "run"))
+}
+
+func TestCompletionFromFiles(t *testing.T) {
+	site(t, map[string]string{"m/a/manifest.toml": named("press", "provides.services = [\"press.check\", \"press.tune\"]"), "m/b/manifest.toml": "broken"})
+	require.Equal(t, "press.check\npress.tune\n:4\n", ixt(t, "__complete", "call", "--modules", "m", "").stdout)
+	require.Equal(t, "press\n:4\n", ixt(t, "__complete", "config", "--modules", "m", "").stdout)
+	require.Equal(t, ":4\n", ixt(t, "__complete", "config", "--modules", "m", "press", "").stdout)
 }
 
 func TestNew(t *testing.T) {

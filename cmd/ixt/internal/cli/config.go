@@ -19,11 +19,12 @@ func (a *app) configCommand() *cobra.Command {
 		Short: "Show every effective value of a module and where it comes from",
 		Long: `Show every effective value of a module with its origin: default, manifest.toml, supervisor.toml or flag. Secrets are masked.
 
-The running supervisor is asked, unless --modules names directories: then their files are read, and nothing has to run.`,
+The running supervisor is asked, unless --modules names directories: then their files are read as ixt run would read them, and
+nothing has to run.`,
 		Example: `  ixt config press
   ixt config press --modules modules --set press:restart.give_up=10`,
 		Args:              arguments("MODULE"),
-		ValidArgsFunction: a.completeModules,
+		ValidArgsFunction: a.completeModules(&src),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			settings, err := a.moduleSettings(cmd, args[0], &src)
 			if err != nil {
@@ -60,7 +61,7 @@ func (a *app) moduleSettings(cmd *cobra.Command, name string, src *source) ([]ma
 		}
 		return client.Settings(cmd.Context(), name)
 	}
-	op, err := a.namedOperator()
+	op, err := a.operator()
 	if err != nil {
 		return nil, err
 	}

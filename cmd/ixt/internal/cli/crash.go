@@ -60,7 +60,7 @@ from its state directory.`,
 		},
 	}
 	cmd.Flags().StringVar(&module, "module", "", "only reports about this `module`")
-	_ = cmd.RegisterFlagCompletionFunc("module", a.completeModules)
+	_ = cmd.RegisterFlagCompletionFunc("module", a.completeModules(nil))
 	keptFlag(cmd, &state)
 	jsonFlag(cmd, &asJSON)
 	return cmd

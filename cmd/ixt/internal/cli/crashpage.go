@@ -37,7 +37,7 @@ func showCrash(out *output, r *admin.CrashReport) {
 		fmt.Fprintln(out, "\nlast log lines")
 	}
 	for _, e := range r.Lines {
-		fmt.Fprintln(out, "  "+logLine(e))
+		fmt.Fprintln(out, "  "+logLine(e, r.Time))
 	}
 }
 
@@ -94,17 +94,17 @@ func whatFollowed(r *admin.CrashReport) string {
 	case rest <= 0:
 		return "it is started again at once"
 	default:
-		return fmt.Sprintf("it is started again after %s, at %s", short(rest), clock(r.NextAttempt))
+		return fmt.Sprintf("it is started again after %s, at %s", short(rest), clock(r.NextAttempt, r.Time))
 	}
 }
 
 func processFacts(r *admin.CrashReport) string {
 	text := strconv.Itoa(r.PID)
 	if !r.SpawnedAt.IsZero() {
-		text += ", spawned at " + clock(r.SpawnedAt)
+		text += ", spawned at " + clock(r.SpawnedAt, r.Time)
 	}
 	if !r.ReadyAt.IsZero() {
-		text += ", ready at " + clock(r.ReadyAt)
+		text += ", ready at " + clock(r.ReadyAt, r.Time)
 	}
 	return text
 }

@@ -24,7 +24,7 @@ func (a *app) describeCommand() *cobra.Command {
 		Example: `  ixt describe press
   ixt describe press --json`,
 		Args:              arguments("MODULE"),
-		ValidArgsFunction: a.completeModules,
+		ValidArgsFunction: a.completeModules(nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := a.client()
 			if err != nil {
@@ -37,19 +37,59 @@ func (a *app) describeCommand() *cobra.Command {
 			if asJSON {
 				return a.stdout.json(m)
 			}
-			describe(a.stdout, m, time.Now())
-			if err := showLog(cmd.Context(), a.stdout, client, m.Name); err != nil {
+			entries, err := moduleJournal(cmd.Context(), client, m.Name)
+			if err != nil {
 				return err
 			}
-			return showJournal(cmd.Context(), a.stdout, client, m.Name)
+			crashes, err := client.Crashes(cmd.Context(), m.Name)
+			if err != nil {
+				return err
+			}
+			now := time.Now()
+			describe(a.stdout, m, lastCrashes(entries, crashes), now)
+			if err := showLog(cmd.Context(), a.stdout, client, m.Name, now); err != nil {
+				return err
+			}
+			showJournal(a.stdout, entries, now)
+			return nil
 		},
 	}
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-// describe says what is known of a module.
-func describe(w io.Writer, m supervisor.ModuleStatus, now time.Time) {
+// moduleJournal is what the journal has about a module.
+func moduleJournal(ctx context.Context, client *admin.Client, module string) (entries []supervisor.Entry, err error) {
+	for e, err := range client.Journal(ctx, admin.JournalQuery{}) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Module == module {
+			entries = append(entries, e)
+		}
+	}
+	return entries, nil
+}
+
+// lastCrashes are, by instance, the IDs of the reports about those last exits that were crashes; crashes has the newest first.
+func lastCrashes(entries []supervisor.Entry, crashes []admin.CrashHead) map[int]string {
+	last := map[int]int{} // the process that ended last
+	for _, e := range entries {
+		if e.Kind == supervisor.KindExit {
+			last[e.Instance] = e.PID
+		}
+	}
+	ids := map[int]string{}
+	for _, c := range crashes {
+		if pid, ended := last[c.Instance]; ended && c.PID == pid && ids[c.Instance] == "" {
+			ids[c.Instance] = c.ID
+		}
+	}
+	return ids
+}
+
+// describe says what is known of a module; crashes are the reports about the last exits of its instances.
+func describe(w io.Writer, m supervisor.ModuleStatus, crashes map[int]string, now time.Time) {
 	fmt.Fprintf(w, "%s %s", m.Name, m.Version)
 	if m.Description != "" {
 		fmt.Fprintf(w, ": %s", oneLine(m.Description))
@@ -79,7 +119,11 @@ func describe(w io.Writer, m supervisor.ModuleStatus, now time.Time) {
 		}
 		line("up", strings.TrimPrefix(uptime(in, now), "-"))
 		line("restarts", fmt.Sprint(in.Restarts))
-		line("last exit", oneLine(in.LastExit))
+		last := oneLine(in.LastExit)
+		if id := crashes[in.Instance]; id != "" {
+			last += fmt.Sprintf("; `ixt crash %s` tells more", id)
+		}
+		line("last exit", last)
 		line("socket", in.Socket)
 	}
 }
@@ -115,7 +159,7 @@ func next(m supervisor.ModuleStatus, in supervisor.InstanceStatus, now time.Time
 	return ""
 }
 
-func showLog(ctx context.Context, w io.Writer, client *admin.Client, module string) error {
+func showLog(ctx context.Context, w io.Writer, client *admin.Client, module string, now time.Time) error {
 	head := "\nlast log lines"
 	for l, err := range client.Logs(ctx, admin.LogQuery{Module: module, Last: recent}) {
 		if err != nil {
@@ -125,26 +169,16 @@ func showLog(ctx context.Context, w io.Writer, client *admin.Client, module stri
 			fmt.Fprintln(w, head)
 			head = ""
 		}
-		fmt.Fprintln(w, "  "+logLine(l.Entry))
+		fmt.Fprintln(w, "  "+logLine(l.Entry, now))
 	}
 	return nil
 }
 
-func showJournal(ctx context.Context, w io.Writer, client *admin.Client, module string) error {
-	var last []supervisor.Entry
-	for e, err := range client.Journal(ctx, admin.JournalQuery{}) {
-		if err != nil {
-			return err
-		}
-		if e.Module == module {
-			last = append(last, e)
-		}
-	}
-	if len(last) > 0 {
+func showJournal(w io.Writer, entries []supervisor.Entry, now time.Time) {
+	if len(entries) > 0 {
 		fmt.Fprintln(w, "\nlast journal entries")
 	}
-	for _, e := range last[max(0, len(last)-recent):] {
-		fmt.Fprintln(w, "  "+entryLine(e))
+	for _, e := range entries[max(0, len(entries)-recent):] {
+		fmt.Fprintln(w, "  "+entryLine(e, now))
 	}
-	return nil
 }

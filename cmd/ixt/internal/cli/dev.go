@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,8 @@ func (a *app) devCommand() *cobra.Command {
 debugger or wherever you like. Health and call timeouts are off, so a breakpoint may take its time. When the module ends, ixt
 waits for it to be started again. Meanwhile ` + "`ixt call`" + ` and the other commands work; Ctrl-C stops.
 
-Modules that yours calls can run beside it: name their directories with --modules.`,
+Modules that yours calls can run beside it: name their directories with --modules. An operator's file counts only if --config
+names it.`,
 		Example: `  ixt dev press/manifest.toml
   ixt dev press --modules examples`,
 		Args: arguments("MANIFEST"),
@@ -48,9 +50,7 @@ Modules that yours calls can run beside it: name their directories with --module
 			if err != nil {
 				return err
 			}
-			v := &devLines{out: a.stdout, name: name}
-			v.say("admin socket " + door.Addr().String())
-			return serve(cmd.Context(), sup, door, "", v)
+			return serve(cmd.Context(), sup, door, "", "admin socket "+door.Addr().String(), &devLines{out: a.stdout, name: name})
 		},
 	}
 	src.modulesFlag(cmd, "run the modules of this `directory` beside it (repeatable)")
@@ -85,7 +85,7 @@ func (d *devLines) say(text string) { fmt.Fprintln(d.out, text) }
 
 func (d *devLines) watch(sup *supervisor.Supervisor) {
 	for e := range sup.Journal().Follow(context.Background(), 0) {
-		fmt.Fprintln(d.out, entryLine(e))
+		fmt.Fprintln(d.out, entryLine(e, time.Now()))
 		if e.Module != d.name || e.Kind != supervisor.KindState {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ixtrun/ixt/admin"
 	"github.com/ixtrun/ixt/ipc"
@@ -34,6 +35,15 @@ func (e *usageError) Error() string {
 
 func usage(cmd *cobra.Command, format string, args ...any) error {
 	return &usageError{cmd, fmt.Sprintf(format, args...)}
+}
+
+// flagError is what is wrong with the flags.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" {
+		return usage(cmd, "%v; write -- before arguments that begin with -", err)
+	}
+	return usage(cmd, "%v", err)
 }
 
 func unknownCommand(root *cobra.Command, name string) error {

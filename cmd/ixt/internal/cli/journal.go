@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +57,7 @@ without a module's answer. Without a running supervisor the entries are read fro
 	stream.flags(cmd)
 	keptFlag(cmd, &state)
 	cmd.Flags().StringVar(&module, "module", "", "only entries about this `module`")
-	_ = cmd.RegisterFlagCompletionFunc("module", a.completeModules)
+	_ = cmd.RegisterFlagCompletionFunc("module", a.completeModules(nil))
 	return cmd
 }
 
@@ -75,7 +76,7 @@ func (a *app) entryPrinter(asJSON bool, module string) func(supervisor.Entry) er
 		if asJSON {
 			return encoder.Encode(e)
 		}
-		_, err := fmt.Fprintln(a.stdout, entryLine(e))
+		_, err := fmt.Fprintln(a.stdout, entryLine(e, time.Now()))
 		return err
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // keptFlag adds the flag that says where a supervisor that runs no more has left something.
 func keptFlag(cmd *cobra.Command, state *string) {
-	cmd.Flags().StringVar(state, "state", "", "where to look when no supervisor runs (default as for `ixt run`)")
+	cmd.Flags().StringVar(state, "state", "", "`directory` to look in when no supervisor runs (default as for ixt run)")
 	_ = cmd.MarkFlagDirname("state")
 }
 

@@ -26,8 +26,8 @@ func (l *lines) watch(sup *supervisor.Supervisor) { follow(sup, l.entry, l.log) 
 // newTextLines are lines for people.
 func newTextLines(out *output) *lines {
 	return &lines{
-		entry: func(e supervisor.Entry) { fmt.Fprintln(out, entryLine(e)) },
-		log:   func(e logs.Entry) { fmt.Fprintln(out, logLine(e)) },
+		entry: func(e supervisor.Entry) { fmt.Fprintln(out, entryLine(e, time.Now())) },
+		log:   func(e logs.Entry) { fmt.Fprintln(out, logLine(e, time.Now())) },
 		note:  func(text string) { fmt.Fprintln(out, text) },
 	}
 }
@@ -40,8 +40,7 @@ func newJSONLines(out *output) *lines {
 			log.WithLevel(entryLevel(e)).Str("time", stamp(e.Time)).EmbedObject(journalFields(e)).Msg(e.String())
 		},
 		log: func(e logs.Entry) {
-			log.WithLevel(parseLevel(e.Level)).Str("time", stamp(e.Time)).Str("module", e.Module).Int("instance", e.Instance).
-				Str("stream", e.Stream).Interface("fields", e.Fields).Msg(e.Message)
+			log.WithLevel(parseLevel(e.Level)).Str("time", stamp(e.Time)).EmbedObject(logFields(e)).Msg(e.Message)
 		},
 		note: func(text string) { log.Info().Str("time", stamp(time.Now())).Msg(text) },
 	}
@@ -72,6 +71,20 @@ func (e journalFields) MarshalZerologObject(z *zerolog.Event) {
 	text("code", e.Code)
 	text("call_id", e.CallID)
 	text("trace_id", e.TraceID)
+}
+
+// logFields are the members of a log entry beside its time, level and message; those that are not set are left out.
+type logFields logs.Entry
+
+// MarshalZerologObject implements zerolog.LogObjectMarshaler.
+func (e logFields) MarshalZerologObject(z *zerolog.Event) {
+	z.Str("module", e.Module).Int("instance", e.Instance).Str("stream", e.Stream)
+	if len(e.Fields) > 0 {
+		z.Interface("fields", e.Fields)
+	}
+	if e.Piece != "" {
+		z.Str("piece", e.Piece)
+	}
 }
 
 // follow hands over journal and log as they come and returns when both have ended.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ lines are read from its state directory.`,
 		Example: `  ixt logs -f press
   ixt logs -n 1000 --json`,
 		Args:              arguments("[MODULE]"),
-		ValidArgsFunction: a.completeModules,
+		ValidArgsFunction: a.completeModules(nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			module := ""
 			if len(args) > 0 {
@@ -69,7 +70,7 @@ func (a *app) logPrinter(asJSON bool) func(admin.LogLine) error {
 		if l.Lost > 0 {
 			fmt.Fprintln(a.stderr, missing(l.Lost))
 		}
-		_, err := fmt.Fprintln(a.stdout, logLine(l.Entry))
+		_, err := fmt.Fprintln(a.stdout, logLine(l.Entry, time.Now()))
 		return err
 	}
 }

@@ -67,8 +67,8 @@ order, a second Ctrl-C at once. While it runs, other terminals can use ` + "`ixt
 			default:
 				v = newTextLines(a.stdout)
 			}
-			v.say(fmt.Sprintf("admin socket %s, state in %s", door.Addr(), opts.StateDir))
-			return serve(cmd.Context(), sup, door, opts.StateDir, v)
+			greeting := fmt.Sprintf("admin socket %s, state in %s", door.Addr(), opts.StateDir)
+			return serve(cmd.Context(), sup, door, opts.StateDir, greeting, v)
 		},
 	}
 	src.flags(cmd)

@@ -44,7 +44,7 @@ func (s *screen) watch(sup *supervisor.Supervisor) {
 	over := make(chan struct{})
 	var drawing sync.WaitGroup
 	drawing.Go(func() { s.keepDrawing(over) })
-	follow(sup, func(e supervisor.Entry) { s.line(entryLine(e)) }, func(e logs.Entry) { s.line(logLine(e)) })
+	follow(sup, func(e supervisor.Entry) { s.line(entryLine(e, time.Now())) }, func(e logs.Entry) { s.line(logLine(e, time.Now())) })
 	close(over)
 	drawing.Wait()
 }

@@ -58,12 +58,20 @@ func supervise(ctx context.Context, sup *supervisor.Supervisor, v viewer) error 
 	return err
 }
 
-// serve supervises with the admin socket open for others.
-func serve(ctx context.Context, sup *supervisor.Supervisor, door net.Listener, stateDir string, v viewer) error {
+// serve supervises with the admin socket open for others; greeting is said once the supervisor is up.
+func serve(ctx context.Context, sup *supervisor.Supervisor, door net.Listener, stateDir, greeting string, v viewer) error {
 	info := admin.Info{Version: version(), Protocol: ipc.Version, PID: os.Getpid(), Started: time.Now(), StateDir: stateDir}
 	answering, end := context.WithCancel(context.WithoutCancel(ctx))
 	answered := make(chan error, 1)
-	go func() { answered <- admin.NewServer(sup, info).Serve(answering, door) }()
+	go func() {
+		select {
+		case <-sup.Up():
+			v.say(greeting)
+			answered <- admin.NewServer(sup, info).Serve(answering, door)
+		case <-answering.Done(): // it never came up, and says why itself
+			answered <- door.Close()
+		}
+	}()
 	err := supervise(ctx, sup, v)
 	end()
 	return errors.Join(err, <-answered)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,21 +29,33 @@ func (s *source) modulesFlag(cmd *cobra.Command, help string) {
 	_ = cmd.MarkFlagDirname("modules")
 }
 
+// named reports whether there are directories; s may be nil.
+func (s *source) named() bool { return s != nil && len(s.dirs) > 0 }
+
+// readable are the manifests in the directories that are in order.
+func (s *source) readable() (all []*manifest.Manifest) {
+	paths, _ := manifest.Find(s.dirs...)
+	for _, path := range paths {
+		if m, err := manifest.Load(path); err == nil {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
 // options are those of a supervisor for these modules, with op laid over them.
 func (s *source) options(op *manifest.Operator) (*supervisor.Options, error) {
 	opts := &supervisor.Options{Dirs: s.dirs, Operator: op}
 	var problems manifest.Problems
 	for _, text := range s.sets {
 		set, err := manifest.ParseSet(text)
-		var wrong manifest.Problems
-		if errors.As(err, &wrong) {
-			problems = append(problems, wrong...)
-			continue
+		if err := problems.Gather(err); err != nil {
+			return nil, err
 		}
 		opts.Set = append(opts.Set, set)
 	}
-	if len(problems) > 0 {
-		return nil, problems
+	if err := problems.Err(); err != nil {
+		return nil, err
 	}
 	return opts, nil
 }
@@ -50,35 +63,51 @@ func (s *source) options(op *manifest.Operator) (*supervisor.Options, error) {
 // operatorPlaces are where the operator's file is looked for when --config does not name it.
 func operatorPlaces() []string { return []string{"supervisor.toml", "/etc/ixt/supervisor.toml"} }
 
-// namedOperator loads the operator's file that --config names.
-func (a *app) namedOperator() (*manifest.Operator, error) {
-	if a.config == "" {
+// loadOperator loads an operator's file; "" is one that says nothing.
+func loadOperator(file string) (*manifest.Operator, error) {
+	if file == "" {
 		return manifest.NoOperator(), nil
 	}
-	return manifest.LoadOperator(a.config)
+	return manifest.LoadOperator(file)
 }
 
-// operator loads the operator's file that --config names, or the first of operatorPlaces that is there.
-func (a *app) operator() (*manifest.Operator, error) {
+// namedOperator loads the operator's file that --config names.
+func (a *app) namedOperator() (*manifest.Operator, error) { return loadOperator(a.config) }
+
+// operatorFile is the operator's file: the one that --config names, else the first of operatorPlaces that is there, else "".
+func (a *app) operatorFile() string {
 	if a.config != "" {
-		return a.namedOperator()
+		return a.config
 	}
 	for _, path := range operatorPlaces() {
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-			return manifest.LoadOperator(path)
+			return path
 		}
 	}
-	return manifest.NoOperator(), nil
+	return ""
 }
 
+// operator loads the operator's file, if there is one.
+func (a *app) operator() (*manifest.Operator, error) { return loadOperator(a.operatorFile()) }
+
 // settings are what of the operator's file matters for finding a running supervisor. A file that nobody named and that is
-// wrong keeps nobody from asking one.
+// wrong keeps nobody from asking one, which is said; one that this user may not read is not theirs to mend, and nothing is said.
 func (a *app) settings() (*manifest.Operator, error) {
-	op, err := a.operator()
-	if err != nil && a.config == "" {
-		return manifest.NoOperator(), nil
+	if a.found != nil {
+		return a.found, nil
 	}
-	return op, err
+	op, err := a.operator()
+	if err != nil {
+		if a.config != "" {
+			return nil, err
+		}
+		if !errors.Is(err, fs.ErrPermission) {
+			fmt.Fprintf(a.stderr, "%s is passed over, because it is wrong:\n%v\n", a.operatorFile(), err)
+		}
+		op = manifest.NoOperator()
+	}
+	a.found = op
+	return op, nil
 }
 
 // client asks the running supervisor.

@@ -36,7 +36,7 @@ func (a *app) steerCommand(name, short, long string, do steering) *cobra.Command
 		Long:              long,
 		Example:           "  ixt " + name + " press",
 		Args:              arguments("MODULE"),
-		ValidArgsFunction: a.completeModules,
+		ValidArgsFunction: a.completeModules(nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := a.client()
 			if err != nil {
