@@ -40,8 +40,13 @@ type ordering struct {
 }
 
 func (o *ordering) blame(m *Module, key, message, remedy string) {
+	o.problems = append(o.problems, m.problem(key, message, remedy))
+}
+
+// problem is one with a key of a module that has been resolved.
+func (m *Module) problem(key, message, remedy string) Problem {
 	at := m.origins.of(key)
-	o.problems = append(o.problems, Problem{File: cmp.Or(at.file, m.File), Line: at.pos.Line, Column: at.pos.Column, Key: cmp.Or(at.key, key), Message: message, Remedy: remedy})
+	return Problem{File: cmp.Or(at.file, m.File), Line: at.pos.Line, Column: at.pos.Column, Key: cmp.Or(at.key, key), Message: message, Remedy: remedy}
 }
 
 // visit appends m behind all it comes after; way is the modules that led to it.

@@ -56,7 +56,7 @@ func load(opts *Options) ([]*manifest.Module, error) {
 	}
 	if len(modules) == len(paths) {
 		ordered, err := manifest.StartOrder(modules)
-		if faults = append(faults, err); err == nil {
+		if faults = append(faults, err, manifest.CheckTopics(modules)); err == nil {
 			modules = ordered
 		}
 	}
