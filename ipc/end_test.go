@@ -96,6 +96,30 @@ func TestCloseEndsEveryCall(t *testing.T) {
 	})
 }
 
+// "The host MUST NOT send a handle after shutdown": not even one that was queued before.
+func TestShutdownWithdrawsWhatIsNotWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := overPipe(t, &ipc.Options{MaxQueued: 1})
+		c.stall(t.Context())
+		synctest.Wait()
+		queued := c.begin(t.Context(), handle(1))
+		synctest.Wait()
+		waiting := c.begin(t.Context(), handle(2))
+		synctest.Wait()
+		farewell := make(chan error, 1)
+		go func() { farewell <- c.Shutdown(t.Context(), time.Second) }()
+		synctest.Wait()
+		for _, call := range []*pending{queued, waiting, c.begin(t.Context(), handle(3))} {
+			_, err := call.wait()
+			requireError(t, err, ipc.CodeUnavailable, ipc.NotDelivered)
+		}
+		require.Contains(t, p.receive(), `"type":"handle"`)
+		require.Contains(t, p.receive(), `"type":"shutdown"`)
+		p.send(`{"type":"response","id":1,"status":"success"}`, `{"type":"response","id":2,"status":"success"}`)
+		require.NoError(t, <-farewell)
+	})
+}
+
 // A notification that was not queued is never reported as sent, also when its sender gives up at that moment.
 func TestCloseEndsSendersThatGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -53,8 +53,10 @@ func (c *Conn) Health(ctx context.Context) (*Health, error) {
 	return h, nil
 }
 
-// Shutdown asks the module to finish within grace; it answers last and exits.
+// Shutdown asks the module to finish within grace; it answers last and exits. Handles that wait to be written never are: "The
+// host MUST NOT send a handle after shutdown".
 func (c *Conn) Shutdown(ctx context.Context, grace time.Duration) error {
+	c.update((*state).sayFarewell)
 	_, err := c.Call(ctx, &Envelope{Type: TypeShutdown, GraceMS: milliseconds(grace)}, nil)
 	return err
 }

@@ -66,7 +66,7 @@ func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
 	c.update(func(s *state) {
 		size := len(o.body) + frameOverhead
 		switch {
-		case s.phase == closed || s.deaf:
+		case s.phase == closed || s.deaf || s.farewell && o.call != nil && !urgent:
 			failed = notWritten()
 		case size > s.maxFrame:
 			failed = Errorf(CodeFrameTooLarge, "a frame of %d bytes is over the limit of %d; raise max_frame or send less", size, s.maxFrame)
@@ -205,6 +205,25 @@ func (s *state) takeFrom(l *lane, buf []byte) []byte {
 	}
 	l.drop(n)
 	return buf
+}
+
+// sayFarewell withdraws the calls that wait to be written. Answers to the peer still go out.
+func (s *state) sayFarewell() {
+	s.farewell = true
+	for _, o := range slices.Clone(s.work.frames) {
+		if o.call != nil {
+			s.work.remove(o.call)
+			s.finish(o.call, nil, notWritten())
+		}
+	}
+	s.waiting = slices.DeleteFunc(s.waiting, func(w *waiter) bool {
+		if w.frame.call != nil {
+			w.err = notWritten()
+			close(w.ended)
+		}
+		return w.frame.call != nil
+	})
+	s.admit()
 }
 
 // dropQueues ends what was never written.

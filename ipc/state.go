@@ -31,6 +31,7 @@ type state struct {
 	waiting      []*waiter // frames for which work has no room yet, oldest first
 	writing      bool      // a batch is in the writer's hands
 	writingSince time.Time // while writing
+	farewell     bool      // no more work of this side's own is written
 	deaf         bool      // the peer takes no more frames
 
 	cancels   bool // extension "cancel" is on
