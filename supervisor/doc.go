@@ -15,8 +15,13 @@
 //
 // # What is seen
 //
-// Everything the supervisor sees and does becomes an Entry of its Journal; what the modules write becomes the log. Libraries
-// do not print: a program that embeds a Supervisor reads both.
+// Everything the supervisor sees and does becomes an Entry of its Journal; what the modules write becomes the log; each abnormal
+// end becomes a report (Crashes). Libraries do not print: a program that embeds a Supervisor reads them.
+//
+// # What is left
+//
+// Nothing: groups are killed before their leader is reaped (stop.go), what left its group is found by its environment
+// (strays.go), and should this program be killed, a guard kills the groups (internal/process).
 //
 // # Concurrency
 //
