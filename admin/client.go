@@ -97,6 +97,9 @@ func (c *Client) Call(ctx context.Context, req CallRequest) (json.RawMessage, er
 	return answer.Data, nil
 }
 
+// Origin is the origin of errors that this side of the socket produced: the supervisor may know more.
+const Origin = "client"
+
 // callError says of an error without an outcome what it means for the call: only a supervisor that was never reached
 // proves anything.
 func callError(err error) error {
@@ -110,7 +113,7 @@ func callError(err error) error {
 		return err
 	}
 	e = ipc.AsError(err, ipc.CodeProtocolError)
-	e.Outcome, e.Origin = ipc.Unknown, ipc.Supervisor
+	e.Outcome, e.Origin = ipc.Unknown, Origin
 	return e
 }
 

@@ -142,7 +142,7 @@ origin: work:1.0.0/instance-001, outcome: done
 		a := g.arrival()
 		call.signal(os.Interrupt)
 		require.Equal(t, 4, call.end())
-		require.Equal(t, "CANCELLED: interrupt signal received\norigin: supervisor, outcome: unknown\n", call.stderr.String())
+		require.Equal(t, "CANCELLED: interrupt signal received\norigin: client, outcome: unknown\n", call.stderr.String())
 		_, err := a.conn.Read(make([]byte, 1))
 		require.NoError(t, err, "the handler's ctx did not end")
 	})
