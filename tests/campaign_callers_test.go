@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -76,13 +77,14 @@ func (a *actor) callSomebody() {
 			x.filler = filler(512 << 10)
 		}
 	}
+	rest := a.within(50 * time.Millisecond)
 	if ipc.OutcomeOf(a.ask(x)) != ipc.Done {
-		pause(a.over, a.within(50*time.Millisecond)) // what is down takes no longer to refuse a call than to be asked again
+		pause(a.over, rest) // a module that is down refuses calls faster than anybody answers them
 	}
 }
 
-// callFaithfully makes a call whose caller is patient: it waits out full queues and, beyond all that may happen meanwhile, the
-// call.
+// callFaithfully makes a call that has to be done in the end: its caller waits out a full queue, and has time for whatever
+// happens to the module.
 func (a *actor) callFaithfully() {
 	s := a.stations[0] // sure
 	x := &call{station: s, order: "plain", mustSucceed: true}
@@ -94,11 +96,11 @@ func (a *actor) callFaithfully() {
 	}
 	for {
 		again := *x
-		e := ipc.AsError(a.ask(&again), "")
-		if e == nil || e.Code != ipc.CodeBusy {
+		busy := new(ipc.Error)
+		if !errors.As(a.ask(&again), &busy) || busy.Code != ipc.CodeBusy {
 			return
 		}
-		pause(a.ctx, e.RetryAfter)
+		pause(a.ctx, busy.RetryAfter)
 	}
 }
 

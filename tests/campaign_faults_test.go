@@ -22,38 +22,37 @@ var deadly = []syscall.Signal{
 // kill sends a process a deadly signal.
 func (a *actor) kill() {
 	pause(a.over, a.within(200*time.Millisecond))
-	if pid := a.victim(); pid != 0 {
-		a.strike(pid, pick(a, deadly))
-	}
+	victim, sig := a.victim(), pick(a, deadly)
+	a.strike(victim, sig)
 }
 
 // freeze stops a process, and lets it go on or kills it somewhat later.
 func (a *actor) freeze() {
 	pause(a.over, a.within(time.Second))
-	pid := a.victim()
-	if pid == 0 || !a.strike(pid, syscall.SIGSTOP) {
-		return
-	}
-	pause(a.over, a.within(2*time.Second))
+	victim, d, end := a.victim(), a.within(2*time.Second), syscall.SIGCONT
 	if a.chance(30) {
-		a.strike(pid, syscall.SIGKILL)
-	} else {
-		a.strike(pid, syscall.SIGCONT)
+		end = syscall.SIGKILL
+	}
+	if a.strike(victim, syscall.SIGSTOP) {
+		pause(a.over, d)
+		a.strike(victim, end)
 	}
 }
 
-// victim picks the process of an instance; 0 if there is none.
+// victim picks an instance and returns its process; 0 if it has none.
 func (a *actor) victim() int {
-	pids := a.pids()
-	if len(pids) == 0 {
+	s := pick(a, a.stations)
+	n := a.dice.IntN(s.instances)
+	m, err := a.Module(s.name)
+	if err != nil || n >= len(m.Instances) {
 		return 0
 	}
-	return pick(a, pids)
+	return m.Instances[n].PID
 }
 
 // strike signals a process if it is still a child of this one, and not a stranger that was given the number of a dead one.
 func (c *campaign) strike(pid int, sig syscall.Signal) bool {
-	if !process.Descends(pid, os.Getpid()) || syscall.Kill(pid, sig) != nil {
+	if pid == 0 || !process.Descends(pid, os.Getpid()) || syscall.Kill(pid, sig) != nil {
 		return false
 	}
 	c.losses.count(unix.SignalName(sig))

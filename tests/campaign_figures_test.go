@@ -51,7 +51,8 @@ func (c *campaign) summary() string {
 	line("kills", "%d by %s", c.losses.sum()-c.losses.sum("SIGSTOP", "SIGCONT"), &c.losses)
 	line("commands", "%d: %s", c.commands.sum(), &c.commands)
 	line("processes", "%d spawned; they ended by %s", c.annals.spawned, &c.annals.exits)
-	line("restarts", "%d after a failure, each with a crash report; %d broken wires", c.annals.failures, c.annals.broken)
+	line("failures", "%d, by broken wires %d; crash reports %d, too many for the disk %d", c.annals.failures, c.annals.broken, c.annals.reports,
+		c.annals.unreported)
 	line("journal", "%d entries, %d times too fast for its reader", c.annals.last, c.annals.gaps)
 	line("this process", "at most %d MiB heap, %d MiB resident, %d goroutines", c.peaks.heap>>20, c.peaks.resident>>20, c.peaks.goroutines)
 	return b.String()

@@ -22,8 +22,8 @@ var restarts = flag.Int("restarts", 200, "how often TestRestartsAreFlat kills it
 const (
 	moreGoroutines = 0
 	moreFiles      = 0
-	moreHeap       = 4 << 20  // bytes
-	moreResident   = 24 << 20 // bytes
+	moreHeap       = 2 << 20  // bytes
+	moreResident   = 16 << 20 // bytes
 )
 
 // needs is what a process occupies.

@@ -33,6 +33,8 @@ const (
 	tireless = 1000
 	// longestRest is the longest wait between two restarts of a module, restart.max.
 	longestRest = 200 * time.Millisecond
+	// longestMood is the longest time that an order leaves a module sick or away.
+	longestMood = 300 * time.Millisecond
 	// longestStop is what the limits under [stop] allow the whole fleet: all drain at once, and then those that come after
 	// others end before these.
 	longestStop = 5*time.Second + 2*(2*time.Second+200*time.Millisecond)
@@ -70,12 +72,12 @@ func fleetOfCampaign() []*station {
 		{name: "stutterer", role: "brawler 4", instances: 2, idempotent: true, attempts: tireless, limit: 5 * time.Second, queue: 64,
 			orders: []string{"first:garbage", "first:empty", "first:half", "stray", "twice"}, more: usual},
 		// Stops reading for a while.
-		{name: "deaf", role: "brawler 4", instances: 2, limit: time.Second, queue: 64,
+		{name: "deaf", role: "brawler 4", instances: 2, limit: 3 * time.Second, queue: 64,
 			orders: []string{"deaf=100ms", "deaf=400ms", "deaf=2s"}, large: true,
 			more: quick + watched + "[stop]\ndrain = \"100ms\"\nshutdown = \"1s\"\nterm = \"100ms\"\n"},
 		// Slow behind a short queue.
-		{name: "slow", role: "hand 2", instances: 1, limit: time.Second, queue: 8,
-			orders: []string{"nap=50ms", "nap=200ms", "nap=2s"}, more: usual},
+		{name: "slow", role: "hand 2", instances: 1, limit: 3 * time.Second, queue: 8,
+			orders: []string{"nap=50ms", "nap=200ms", "nap=5s"}, more: usual},
 		// Its health turns; it goes down with post.
 		{name: "moody", role: "hand 4", instances: 2, idempotent: true, attempts: tireless, limit: 5 * time.Second, queue: 64,
 			orders: []string{"sick=300ms", "away=200ms", "away=50ms"}, more: "[after.post]\nrestart = true\n" + usual},

@@ -112,9 +112,12 @@ func (c *campaign) faults(d time.Duration) {
 	c.awaitActors(ctx)
 }
 
-// recovery shows that faults leave no mark: every instance is back, owes nothing, and answers.
+// recovery shows that faults leave no mark: every instance is back, answers, owes nothing, and lives on.
 func (c *campaign) recovery() {
 	c.awaitHealth("after the faults")
+	pause(c.ctx, longestMood)
+	c.awaitHealth("when moods are over")
+	calm := c.Journal().Seq()
 	for _, s := range c.stations {
 		for range 2 * s.instances {
 			if s.topic != "" {
@@ -122,7 +125,12 @@ func (c *campaign) recovery() {
 			}
 		}
 	}
-	c.requireInnocence()
+	c.awaitHealth("after calls that harmed nobody")
+	for _, e := range c.Journal().Last(1000) {
+		if e.Seq > calm && e.Kind == supervisor.KindExit {
+			c.violated("%s/%03d ended though nobody harmed it: %s", e.Module, e.Instance, e.Text)
+		}
+	}
 	c.compareCounts()
 }
 
