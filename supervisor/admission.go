@@ -57,7 +57,7 @@ func (r *router) place(t *topic, f *flight, w *waiter) (*provider, error) {
 	if len(t.queue) >= limit {
 		t.counts.rejected++
 		e := ipc.Errorf(ipc.CodeBusy, "%d calls already wait for %s, which is the limit", len(t.queue), t.name)
-		e.RetryAfter = t.drained.after(len(t.queue) + 1)
+		e.RetryAfter = t.drained.after(1) // then there is a place in the queue
 		return nil, e
 	}
 	r.queued++
@@ -104,7 +104,9 @@ func (r *router) release(t *topic, p *provider, d delivery, lost bool) {
 		p.lose(d)
 	}
 	p.perTopic[t.name]--
-	t.drained.event(time.Now())
+	if t.drained.event(time.Now()); len(t.queue) == 0 {
+		t.drained.idle() // the next call may come whenever it likes
+	}
 	r.dispatch(p)
 	p.checkIdle()
 }

@@ -51,7 +51,7 @@ func (s *Supervisor) keepReports() {
 		case err == nil:
 			entry.Text = "crash report " + id
 		case id == "":
-			entry.Text = "no crash report: " + err.Error()
+			entry.Kind, entry.Text = KindWarning, "no crash report: "+err.Error()
 		default:
 			entry.Text = fmt.Sprintf("crash report %s: %v", id, err)
 		}
@@ -66,7 +66,7 @@ const (
 
 // quote adds what the process wrote: the last lines, its panic or its dump.
 func (s *Supervisor) quote(c *crashed) {
-	if len(c.report.Lines) == remembered {
+	if len(c.report.Lines) == remembered || !c.dumped.IsZero() {
 		lines, _ := s.logs.Tail(c.report.Module, quoted) // what cannot be read is of an earlier run
 		c.report.Lines = slices.DeleteFunc(lines, func(e logs.Entry) bool {
 			return e.Instance != c.report.Instance || e.Time.Before(c.born) || e.Time.After(c.end)
@@ -77,12 +77,16 @@ func (s *Supervisor) quote(c *crashed) {
 		return
 	}
 	var text strings.Builder
+	before := c.report.Lines[:0]
 	for _, e := range c.report.Lines {
-		if e.Stream == logs.Stderr && !e.Time.Before(c.dumped) {
+		switch {
+		case e.Time.Before(c.dumped):
+			before = append(before, e)
+		case e.Stream == logs.Stderr:
 			text.WriteString(e.Message + "\n")
 		}
 	}
-	c.report.Dump = text.String()
+	c.report.Lines, c.report.Dump = before, text.String()
 }
 
 func describeCall(d delivery, end time.Time) crash.Call {

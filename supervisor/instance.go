@@ -92,18 +92,30 @@ func (in *instance) run(life context.Context) {
 		}
 		d := policy.next(time.Now(), end, rand.Float64())
 		if !end.wanted {
+			in.rememberEnd(end)
 			in.reportCrash(end, d)
 		} else if !end.ready { // a module started by hand: whoever did that wants to know
 			in.warn(end.what)
 		}
-		if !in.rest(life, d) {
+		goOn, asked := in.rest(life, d)
+		if !goOn {
 			break
+		}
+		if asked { // whoever asks has seen to the reason
+			policy = restartPolicy{rules: in.module.Restart}
 		}
 		if end.ready && !end.wanted {
 			in.s.restartGroup(in.module)
 		}
 	}
 	in.enter(Stopped, "")
+}
+
+// rememberEnd makes the reason of an end, which may be more than how its process exited, the last that is known of it.
+func (in *instance) rememberEnd(end ending) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.record.LastExit = end.what
 }
 
 // prepare has the module built and waits until those it comes after are ready.
@@ -131,9 +143,10 @@ func (in *instance) awaitOthers(life context.Context) error {
 }
 
 // rest waits out what the policy decided; false means that life ended, or that the supervisor stops and starts nothing more.
-func (in *instance) rest(life context.Context, d decision) bool {
+// asked means that somebody did not want to wait.
+func (in *instance) rest(life context.Context, d decision) (goOn, asked bool) {
 	if d.state == "" {
-		return life.Err() == nil && !in.s.stopping()
+		return life.Err() == nil && !in.s.stopping(), false
 	}
 	var timer <-chan time.Time
 	in.enter(d.state, d.why, func(r *record) {
@@ -149,12 +162,13 @@ func (in *instance) rest(life context.Context, d decision) bool {
 	select {
 	case <-timer:
 	case <-in.kick:
+		asked = true
 	case <-in.s.ending:
-		return false
+		return false, false
 	case <-life.Done():
-		return false
+		return false, false
 	}
-	return !in.s.stopping()
+	return !in.s.stopping(), asked
 }
 
 // live is one process from spawn to reap; it returns why it ended.
@@ -286,6 +300,9 @@ type incarnation struct {
 	// outOfMemory says that the system killed it for lack of memory; set with exit.
 	outOfMemory bool
 }
+
+// stopped reports whether the process is suspended and cannot hear a request to finish.
+func (p *incarnation) stopped() bool { return p.proc != nil && p.proc.Stopped() }
 
 // exited is closed when the process has ended; it never is for one that was not spawned here.
 func (p *incarnation) exited() <-chan struct{} {

@@ -59,13 +59,17 @@ func (p *restartPolicy) next(now time.Time, end ending, luck float64) decision {
 		}
 		t, limit, noun = &p.deaths, p.rules.GiveUp, "failure"
 	}
-	count := t.add(now, p.rules.Window.Std(), noun)
-	switch reaction := p.rules.Reaction(end.cause...); {
+	reaction := p.rules.Reaction(end.cause...)
+	switch {
 	case reaction == "stop":
 		return decision{Stopped, forever, end.what + "; restart.on says stop"}
+	case reaction == "fail":
+		return decision{Failed, orForever(p.rules.Retry.Std()), end.what + "; restart.on says fail"}
 	case reaction == "" && end.is(causeConfig):
 		return decision{Failed, forever, end.what + "; not retried until the configuration changes"}
-	case reaction == "fail", reaction == "" && (end.is(causeBuild) || end.is(causeProgram)), t.gaveUp, len(t.failures) >= limit:
+	}
+	count := t.add(now, p.rules.Window.Std(), noun)
+	if reaction == "" && (end.is(causeBuild) || end.is(causeProgram)) || t.gaveUp || len(t.failures) >= limit {
 		t.gaveUp = true
 		return decision{Failed, orForever(p.rules.Retry.Std()), fmt.Sprintf("gave up after %s: %s", count, end.what)}
 	}

@@ -91,10 +91,9 @@ func TestRestartPolicy(t *testing.T) {
 			r.On = map[string]string{"exit 0": "stop", "exit": "fail", "SIGSEGV": "fail", "signal": "restart"}
 		}, turns: []turn{
 			{0, ending{cause: []string{"exit 0", "exit"}, what: "exit 0", ready: true}, even, decision{Stopped, forever, "exit 0; restart.on says stop"}},
-			{0, crash, even, decision{Failed, time.Hour, "gave up after 2nd failure in 0s: exit 1"}},
-			{0, restart, even, decision{"", 0, "restart asked for"}},
+			{0, crash, even, decision{Failed, time.Hour, "exit 1; restart.on says fail"}},
 			{0, ending{cause: []string{"SIGBUS", "signal"}, what: "signal: bus error", ready: true}, even, decision{Backoff, 0, "signal: bus error: 1st failure; gives up after 5 in 5m"}},
-			{0, ending{cause: []string{"SIGSEGV", "signal"}, what: "signal: segmentation fault", ready: true}, even, decision{Failed, time.Hour, "gave up after 2nd failure in 0s: signal: segmentation fault"}},
+			{0, ending{cause: []string{"SIGSEGV", "signal"}, what: "signal: segmentation fault", ready: true}, even, decision{Failed, time.Hour, "signal: segmentation fault; restart.on says fail"}},
 		}},
 		"a restart that was asked for is immediate and forgets": {turns: []turn{
 			{0, noStart, even, decision{Backoff, 200 * time.Millisecond, "exit 1: 1st failed start; gives up after 5 in 5m"}},

@@ -21,7 +21,7 @@ const unkillable = 10 * time.Second
 func (in *instance) end(p *incarnation, why string) (exit string) {
 	if p.provider != nil {
 		idle := in.s.router.detach(p.provider)
-		if !p.died && !p.hung && !isDone(p.talk.Done()) {
+		if !p.died && !p.hung && !p.stopped() && !isDone(p.talk.Done()) {
 			if in.snapshot().State != Draining {
 				in.enter(Draining, why)
 			}
@@ -125,6 +125,7 @@ func (in *instance) shutdown(p *incarnation) {
 // signal asks and then forces the process's group to end.
 func (in *instance) signal(p *incarnation) {
 	_ = p.proc.SignalGroup(syscall.SIGTERM) // it may be gone already; the wait tells
+	_ = p.proc.SignalGroup(syscall.SIGCONT) // a stopped process hears nothing else
 	in.wait(in.module.Stop.Term.Std(), p.exited())
 	if isDone(p.exited()) {
 		return

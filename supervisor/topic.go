@@ -133,6 +133,9 @@ type rate struct {
 	gap  time.Duration
 }
 
+// idle means that the time until the next event says nothing about the rate.
+func (r *rate) idle() { r.last = time.Time{} }
+
 func (r *rate) event(now time.Time) {
 	if !r.last.IsZero() {
 		gap := min(now.Sub(r.last), 10*time.Second)

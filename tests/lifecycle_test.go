@@ -57,7 +57,7 @@ func TestRestartAfterAFailedStart(t *testing.T) {
 	m, err := f.Module("once")
 	require.NoError(t, err)
 	require.Equal(t, 1, m.Instances[0].Restarts)
-	require.Equal(t, "exit 3: first start", m.Instances[0].LastExit)
+	require.Equal(t, "exit 3 before it connected: first start", m.Instances[0].LastExit)
 }
 
 func TestGivesUp(t *testing.T) {

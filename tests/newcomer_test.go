@@ -252,7 +252,7 @@ entry = "press.py"
 		},
 		command: "restart press",
 		code:    3,
-		want:    "press:1.0.0/instance-001 did not come back: gave up after 2nd failed start in TIME: exit 1 before it connected: no licence\n",
+		want:    "press:1.0.0/instance-001 did not come back: gave up after 1st failed start: exit 1 before it connected: no licence\n",
 	},
 }
 

@@ -20,8 +20,8 @@ func TestCauseDecidesWhatFollows(t *testing.T) {
 		why   string
 	}{
 		"an exit code":        {`"exit 7" = "stop"`, 0, supervisor.Stopped, "exit 7; restart.on says stop"},
-		"any exit code":       {`exit = "fail"`, 0, supervisor.Failed, "gave up after 1st failure: exit 7"},
-		"a signal":            {`SIGKILL = "fail"`, syscall.SIGKILL, supervisor.Failed, "gave up after 1st failure: signal: killed"},
+		"any exit code":       {`exit = "fail"`, 0, supervisor.Failed, "exit 7; restart.on says fail"},
+		"a signal":            {`SIGKILL = "fail"`, syscall.SIGKILL, supervisor.Failed, "signal: killed; restart.on says fail"},
 		"another than it was": {`SIGSEGV = "fail", "exit 1" = "stop"`, syscall.SIGKILL, supervisor.Backoff, "signal: killed: 1st failure; gives up after 5 in 5m"},
 		"the closest":         {`signal = "restart", SIGKILL = "stop"`, syscall.SIGKILL, supervisor.Stopped, "signal: killed; restart.on says stop"},
 	}

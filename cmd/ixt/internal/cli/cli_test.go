@@ -106,7 +106,7 @@ func parse(line string) (*cobra.Command, error) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{nil, {"--help"}, {"help"}, {"call", "--help"}, {"help", "run"}, {"completion", "bash"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"help"}, {"call", "--help"}, {"help", "run"}, {"completion", "bash"}} {
 		got := ixt(t, args...)
 		require.Zero(t, got.code, args)
 		require.NotEmpty(t, got.stdout, args)

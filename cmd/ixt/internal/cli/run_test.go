@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -44,14 +45,14 @@ func runParrot(t *testing.T, args ...string) *running {
 	return r
 }
 
-// await reads lines until one contains text.
-func (r *running) await(text string) {
-	for r.lines.Scan() {
-		if strings.Contains(r.lines.Text(), text) {
-			return
-		}
+// await reads lines until each of texts was in one, in whatever order: what the supervisor says of itself, its journal and its
+// modules' logs are three streams.
+func (r *running) await(texts ...string) {
+	defer time.AfterFunc(time.Minute, func() { _ = r.stdout.Close() }).Stop()
+	for len(texts) > 0 && r.lines.Scan() {
+		texts = slices.DeleteFunc(texts, func(text string) bool { return strings.Contains(r.lines.Text(), text) })
 	}
-	require.Fail(r.t, "it ended without saying so", text)
+	require.Empty(r.t, texts, "it ended, or a minute passed, without saying so")
 }
 
 // drain goes on reading what nobody looks at.
@@ -63,7 +64,8 @@ func (r *running) ixt(args ...string) result {
 
 func TestRun(t *testing.T) {
 	r := runParrot(t)
-	r.await("admin socket " + r.socket + ", state in " + r.state)
+	require.True(t, r.lines.Scan())
+	require.Equal(t, "admin socket "+r.socket+", state in "+r.state, r.lines.Text())
 	r.await("INF started with ")
 	r.await("INF parrot/001 ready")
 	r.drain()
@@ -120,8 +122,7 @@ func TestRunSaysHowItStops(t *testing.T) {
 	r := runParrot(t)
 	r.await("INF parrot/001 ready")
 	r.cancel()
-	r.await("stopping in order; Ctrl-C stops at once")
-	r.await("INF stopped")
+	r.await("stopping in order; Ctrl-C stops at once", "INF stopped")
 	r.drain()
 	require.Zero(t, <-r.code)
 }

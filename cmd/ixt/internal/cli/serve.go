@@ -26,11 +26,19 @@ type viewer interface {
 // terminal has sent to us as well.
 const sameInterrupt = 250 * time.Millisecond
 
-// supervise runs sup until ctx ends, as Ctrl-C makes it; one more Ctrl-C while it stops makes it stop at once.
-func supervise(ctx context.Context, sup *supervisor.Supervisor, v viewer) error {
+// supervise runs sup until ctx ends, as Ctrl-C makes it; one more Ctrl-C while it stops makes it stop at once. The greeting is
+// the first that v shows, once the supervisor is up.
+func supervise(ctx context.Context, sup *supervisor.Supervisor, greeting string, v viewer) error {
 	var beside sync.WaitGroup
 	over := make(chan struct{})
-	beside.Go(func() { v.watch(sup) })
+	beside.Go(func() {
+		select {
+		case <-sup.Up():
+			v.say(greeting)
+		case <-over: // it never came up, and Run says why
+		}
+		v.watch(sup)
+	})
 	beside.Go(func() {
 		select {
 		case <-ctx.Done():
@@ -58,7 +66,7 @@ func supervise(ctx context.Context, sup *supervisor.Supervisor, v viewer) error 
 	return err
 }
 
-// serve supervises with the admin socket open for others; greeting is said once the supervisor is up.
+// serve supervises with the admin socket open for others.
 func serve(ctx context.Context, sup *supervisor.Supervisor, door net.Listener, stateDir, greeting string, v viewer) error {
 	info := admin.Info{Version: version(), Protocol: ipc.Version, PID: os.Getpid(), Started: time.Now(), StateDir: stateDir}
 	answering, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -66,13 +74,12 @@ func serve(ctx context.Context, sup *supervisor.Supervisor, door net.Listener, s
 	go func() {
 		select {
 		case <-sup.Up():
-			v.say(greeting)
 			answered <- admin.NewServer(sup, info).Serve(answering, door)
 		case <-answering.Done(): // it never came up, and says why itself
 			answered <- door.Close()
 		}
 	}()
-	err := supervise(ctx, sup, v)
+	err := supervise(ctx, sup, greeting, v)
 	end()
 	return errors.Join(err, <-answered)
 }
@@ -89,7 +96,7 @@ func private(ctx context.Context, opts *supervisor.Options, v viewer, f func(*su
 		defer end()
 		used <- f(sup)
 	}()
-	if err := supervise(life, sup, v); err != nil {
+	if err := supervise(life, sup, "", v); err != nil {
 		return err // and f had nothing to use
 	}
 	return <-used
