@@ -14,6 +14,7 @@ const (
 	TypeHandle          = "handle"
 	TypeHealthCheck     = "health_check"
 	TypeShutdown        = "shutdown"
+	TypeEvent           = "event"
 	TypeCancel          = "cancel"
 	TypeResponse        = "response"
 	TypeServiceRequest  = "service_request"
@@ -47,8 +48,9 @@ type Envelope struct {
 	Extensions []string        `json:"extensions,omitempty"` // init
 	MaxFrame   int             `json:"max_frame,omitempty"`  // init
 
-	Message *Message `json:"message,omitempty"` // handle
-	Context *Context `json:"context,omitempty"` // handle, service_request
+	Message *Message  `json:"message,omitempty"` // handle, event
+	Context *Context  `json:"context,omitempty"` // handle, event, service_request
+	Event   *Delivery `json:"event,omitempty"`   // event
 
 	GraceMS int64 `json:"grace_ms,omitempty"` // shutdown
 

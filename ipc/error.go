@@ -37,6 +37,10 @@ const (
 	CodeLoop          = "LOOP"            // the call would wait for itself, or is nested too deep
 	CodeProtocolError = "PROTOCOL_ERROR"  // the peer broke the wire with the call in flight
 
+	CodeNotFound = "NOT_FOUND" // a host service has no such key, blob or subscription
+	CodeConflict = "CONFLICT"  // the key's revision is another than the one named
+	CodeTooLarge = "TOO_LARGE" // more than a host service takes
+
 	CodeUnknownType         = "UNKNOWN_TYPE"         // a request of a type the peer does not know
 	CodeUnknownTopic        = "UNKNOWN_TOPIC"        // the module does not serve the topic it was sent
 	CodeInvalidInput        = "INVALID_INPUT"        // the payload is not what the handler expects
@@ -57,6 +61,9 @@ var outcomes = map[string]Outcome{
 	CodeFrameTooLarge: NotDelivered,
 	CodeDenied:        NotDelivered,
 	CodeLoop:          NotDelivered,
+	CodeNotFound:      NotDelivered,
+	CodeConflict:      NotDelivered,
+	CodeTooLarge:      NotDelivered,
 	CodeTimeout:       Unknown,
 	CodeCancelled:     Unknown,
 	CodeModuleGone:    Unknown,

@@ -53,6 +53,12 @@ func (c *Conn) Health(ctx context.Context) (*Health, error) {
 	return h, nil
 }
 
+// Event delivers an event and returns when the module has handled it. Errors are those of Call.
+func (c *Conn) Event(ctx context.Context, e Event) error {
+	_, err := c.Call(ctx, &Envelope{Type: TypeEvent, Event: &e.Delivery, Message: &e.Message, Context: &e.Context}, nil)
+	return err
+}
+
 // Shutdown asks the module to finish within grace; it answers last and exits. Handles that wait to be written never are: "The
 // host MUST NOT send a handle after shutdown".
 func (c *Conn) Shutdown(ctx context.Context, grace time.Duration) error {
@@ -61,16 +67,10 @@ func (c *Conn) Shutdown(ctx context.Context, grace time.Duration) error {
 	return err
 }
 
-// The service by which modules call each other; its params have the shape of a Message.
-const (
-	ServiceMessageBus = "message_bus"
-	MethodCall        = "call"
-)
-
 // ServiceRequest is what a module asks of its host.
 type ServiceRequest struct {
-	Service string          // "message_bus"
-	Method  string          // "call"
+	Service string          // one of the Service constants, or another the host has
+	Method  string          // one of the Method constants
 	Params  json.RawMessage // an object
 	Parent  int64           // id of the open handle the request belongs to; 0: none
 	TraceID string

@@ -24,6 +24,29 @@ type Context struct {
 	Attempt      int    `json:"attempt,omitempty"`       // from 1
 }
 
+// Delivery says on whose account an event comes, and how it stands in the row of them: docs/host-services.md, "Delivery".
+type Delivery struct {
+	Subscription string `json:"subscription"`       // as the host named it when it was made
+	Seq          uint64 `json:"seq"`                // counts the events of the subscription, from 1
+	Lost         uint64 `json:"lost,omitempty"`     // events dropped since the one before, because they came faster than they were handled
+	Op           string `json:"op,omitempty"`       // of a change of a key: OpSet or OpDelete
+	Revision     uint64 `json:"revision,omitempty"` // of the key
+}
+
+// What happened to a key.
+const (
+	OpSet    = "set"
+	OpDelete = "delete"
+)
+
+// Event is something published, on its way to one who has subscribed to it. The message's topic and payload and the context's
+// trace id, source, timestamp and attempt are those of the event.
+type Event struct {
+	Delivery
+	Message Message
+	Context Context
+}
+
 // Payload is bytes in their wire form, base64 text: what is only forwarded is never decoded.
 type Payload string
 

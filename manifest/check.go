@@ -28,9 +28,11 @@ func (d *decoder) check(m *Module) {
 	d.checkIdentity(m)
 	d.checkProcess(&m.Process, "artifacts.process")
 	provided := d.checkTopics(m.Provides.Services, "provides.services", false)
-	d.checkTopics(m.Provides.Events, "provides.events", false)
+	d.checkTopics(m.Provides.Events, "provides.events", true)
 	d.checkTopics(m.Requires.Services, "requires.services", true)
 	d.checkTopics(m.Requires.Events, "requires.events", true)
+	d.checkBuckets(m.Requires.KV, "requires.kv")
+	d.checkBuckets(m.Requires.Blobs, "requires.blobs")
 	for _, topic := range slices.Sorted(maps.Keys(m.Services)) {
 		if !slices.Contains(m.Provides.Services, topic) {
 			d.blame(document.Join("services", topic), "is not in provides.services", suggest(topic, provided))
@@ -125,6 +127,16 @@ func (d *decoder) checkTopics(topics []string, path string, wildcards bool) (goo
 		}
 	}
 	return good
+}
+
+// checkBuckets checks names of buckets, which are made like those of modules.
+func (d *decoder) checkBuckets(names []string, path string) {
+	for i, name := range names {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if message, remedy := checkName(name); message != "" && d.written(at) {
+			d.blame(at, strings.Replace(message, "for a module", "for a bucket", 1), remedy)
+		}
+	}
 }
 
 // checkProcess checks the keys of a process, which are below path. Only those that d has read are blamed: of a process that lies

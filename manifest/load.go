@@ -106,6 +106,9 @@ func ParseOperator(file string, src []byte) (*Operator, error) {
 		op.Modules[i] = within(op.Dir, dir)
 	}
 	op.State.Dir, op.Admin.Socket = within(op.Dir, op.State.Dir), within(op.Dir, op.Admin.Socket)
+	for _, file := range []*string{&op.Engine.Credentials, &op.Engine.NKey, &op.Engine.CA, &op.Engine.Cert, &op.Engine.Key} {
+		*file = within(op.Dir, *file)
+	}
 	for name, override := range op.Module {
 		d.checkSecrets(override.Secrets, document.Join("module", name))
 	}

@@ -60,7 +60,7 @@ type Module struct {
 type Provides struct {
 	// Topics it answers calls on: dotted names of letters, digits, `_` and `-`.
 	Services []string `key:"services"`
-	// Topics of the events it publishes.
+	// Topics of the events it publishes, or patterns of them.
 	Events []string `key:"events"`
 }
 
@@ -70,6 +70,10 @@ type Requires struct {
 	Services []string `key:"services"`
 	// Topics of the events it may subscribe to, or patterns of them.
 	Events []string `key:"events"`
+	// Buckets of keys and values it may use beside its own: shared ones by any name, or those of other modules by theirs.
+	KV []string `key:"kv"`
+	// Buckets of blobs it may use beside its own, in the same way.
+	Blobs []string `key:"blobs"`
 }
 
 // ID is name:version, the first part of every instance's id.
@@ -80,6 +84,9 @@ func (m *Module) Allows(topic string) bool { return allows(m.Requires.Services, 
 
 // AllowsEvent reports whether the module may subscribe to topic, by its [requires] events.
 func (m *Module) AllowsEvent(topic string) bool { return allows(m.Requires.Events, topic) }
+
+// Publishes reports whether the module may publish on topic, by its [provides] events.
+func (m *Module) Publishes(topic string) bool { return allows(m.Provides.Events, topic) }
 
 func allows(patterns []string, topic string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return Match(p, topic) })

@@ -10,6 +10,10 @@ type Operator struct {
 	State OperatorState `key:"state"`
 	// The door for the command line.
 	Admin OperatorAdmin `key:"admin"`
+	// What stands behind the services `events`, `kv` and `blob`.
+	Engine OperatorEngine `key:"engine"`
+	// What is kept for modules that use the service `kv`.
+	KV OperatorKV `key:"kv"`
 	// Changes to one module each: `[module.NAME]`, with the keys of its manifest that are not the author's alone.
 	Module map[string]Override `key:"module"`
 
@@ -34,6 +38,30 @@ type OperatorAdmin struct {
 	Socket string `key:"socket"`
 	// Group whose members may use the socket, besides the user that the supervisor runs as.
 	Group string `key:"group"`
+}
+
+// OperatorEngine is what stands behind the services `events`, `kv` and `blob`: a part of the supervisor, or a NATS server or cluster.
+type OperatorEngine struct {
+	// NATS server or cluster to use, such as `nats://bus-1:4222,nats://bus-2:4222`. Empty: the engine that is part of the supervisor.
+	NATS string `key:"nats"`
+	// File with the credentials for it, relative to this file.
+	Credentials string `key:"credentials"`
+	// File with an NKey seed for it, relative to this file.
+	NKey string `key:"nkey"`
+	// File with the certificates of who may have signed the server's, relative to this file. Empty: those of the system.
+	CA string `key:"ca"`
+	// File with the certificate by which the server knows the supervisor, relative to this file.
+	Cert string `key:"cert"`
+	// File with its key, relative to this file.
+	Key string `key:"key"`
+	// Address on which the supervisor's own engine lets others in, such as `127.0.0.1:4222` for the `nats` tool. Empty: nobody.
+	Listen string `key:"listen"`
+}
+
+// OperatorKV is how keys and values are kept by the engine that is part of the supervisor.
+type OperatorKV struct {
+	// When what was set is on the disk: `always` before the answer; `interval` within 2 minutes, which a power cut may cost.
+	Sync string `key:"sync" default:"always" enum:"always,interval"`
 }
 
 // Override is what an operator changes for one module. Of Module only the keys that were written are set; [Resolve] lays

@@ -73,7 +73,7 @@ manifest.toml:3:43: provides.services[3]: topic "" has an empty segment; write n
 manifest.toml:4:10: services."zz.y": is not in provides.services; known here: a.b`},
 		{"empty topic", `provides.services = [""]`, `:3:22: provides.services[0]: topic "" has an empty segment; write names joined by single dots, such as "press.check"`},
 		{"topic with space", `provides.services = ["a.b c"]`, `:3:22: provides.services[0]: topic "a.b c" has the character ' '; use letters, digits, _ and - with dots between`},
-		{"topic with wildcard", `provides.events = ["a.*"]`, `:3:20: provides.events[0]: topic "a.*" has a wildcard; name every topic; wildcards belong in [requires]`},
+		{"bucket", `requires.kv = ["Line State"]`, `:3:16: requires.kv[0]: "Line State" is no name for a bucket; write lower-case letters, digits, - and _, a letter first, such as "line-state"`},
 		{"rest in the middle", `requires.services = ["a.>.b"]`, `:3:22: requires.services[0]: topic "a.>.b" has > before its end; write > as the last segment, or * for one segment`},
 		{"wildcard within", `requires.events = ["a.b*"]`, `:3:20: requires.events[0]: topic "a.b*" has the character '*'; use letters, digits, _ and - with dots between`},
 		{"long topic", `provides.services = ["` + strings.Repeat("a", 256) + `"]`, `:3:22: provides.services[0]: "aaaaaaaaaaaaaaaaaaaa"... has 256 bytes, a topic has at most 255; shorten it`},

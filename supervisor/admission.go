@@ -16,10 +16,10 @@ func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*provider, e
 		return p, err
 	}
 	for {
-		changed, orphaned := r.prospects(t)
+		changed, orphaned := r.prospects(t, f)
 		if orphaned {
-			r.demand(t.modules)
-			if o := r.outlook(t.modules, f.deadline()); o.hopeless && r.leave(t, w) {
+			r.demand(f.modules)
+			if o := r.outlook(f.modules, f.deadline()); o.hopeless && r.leave(t, w) {
 				return nil, ipc.Errorf(ipc.CodeUnavailable, "%s", o.why)
 			}
 		}
@@ -31,7 +31,7 @@ func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*provider, e
 			if !r.leave(t, w) {
 				r.release(t, <-w.granted, delivery{flight: f}, false) // the slot came in the same moment
 			}
-			return nil, r.expired(ctx, t)
+			return nil, r.expired(ctx, t, f)
 		}
 	}
 }
@@ -44,14 +44,12 @@ func (r *router) place(t *topic, f *flight, w *waiter) (*provider, error) {
 		return nil, ipc.Errorf(ipc.CodeLoop, "the call to %s would wait for a call that waits for it; "+
 			"let the module handle more calls at once (max_concurrency) or call it after answering", t.name)
 	}
-	if len(t.queue) == 0 || t.queue[0].priority < w.priority {
-		if p := t.choose(); p != nil {
-			p.occupy(t, f)
-			return p, nil
-		}
+	if p := t.choose(f); p != nil { // nobody waits for it, or it would not be free
+		p.occupy(t, f)
+		return p, nil
 	}
 	limit := t.rules.Queue
-	if len(t.providers) == 0 {
+	if len(t.fitting(f)) == 0 {
 		limit = max(limit, 1) // somebody must wait for the first instance
 	}
 	if len(t.queue) >= limit {
@@ -66,10 +64,10 @@ func (r *router) place(t *topic, f *flight, w *waiter) (*provider, error) {
 	return nil, nil
 }
 
-func (r *router) prospects(t *topic) (changed <-chan struct{}, orphaned bool) {
+func (r *router) prospects(t *topic, f *flight) (changed <-chan struct{}, orphaned bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.changed, len(t.providers) == 0
+	return r.changed, len(t.fitting(f)) == 0
 }
 
 func (r *router) leave(t *topic, w *waiter) bool {
@@ -79,12 +77,12 @@ func (r *router) leave(t *topic, w *waiter) bool {
 }
 
 // expired says why a call that waited for a provider got none.
-func (r *router) expired(ctx context.Context, t *topic) error {
+func (r *router) expired(ctx context.Context, t *topic, f *flight) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return gaveUp()
 	}
-	if _, orphaned := r.prospects(t); orphaned {
-		return ipc.Errorf(ipc.CodeUnavailable, "%s", r.outlook(t.modules, time.Time{}).why)
+	if _, orphaned := r.prospects(t, f); orphaned {
+		return ipc.Errorf(ipc.CodeUnavailable, "%s", r.outlook(f.modules, time.Time{}).why)
 	}
 	return ipc.Errorf(ipc.CodeTTLExpired, "the deadline passed while the call waited for %s; every instance was busy", t.name)
 }
@@ -123,7 +121,7 @@ func (r *router) dispatch(p *provider) {
 		var from *topic
 		for name := range p.topics {
 			t := r.topics[name]
-			if w := t.first(byAge); w != nil && p.free(t) && (next == nil || w.before(next, byAge)) {
+			if w := t.first(p, byAge); w != nil && p.free(t) && (next == nil || w.before(next, byAge)) {
 				next, from = w, t
 			}
 		}

@@ -28,6 +28,8 @@ type conversation interface {
 	Init(ctx context.Context, config json.RawMessage, maxFrame int) (*ipc.InitResult, error)
 	// Call sends a message and returns the answer's data. Errors and watch are those of ipc.Conn.Call.
 	Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch *ipc.Watch) (json.RawMessage, error)
+	// Event delivers an event; errors are those of ipc.Conn.Event.
+	Event(ctx context.Context, e ipc.Event) error
 	// Health asks the process how it is.
 	Health(ctx context.Context) (*ipc.Health, error)
 	// Shutdown tells the process to finish within grace and returns when it says it has.
@@ -41,11 +43,11 @@ type conversation interface {
 	Close() error
 }
 
-// driver returns what speaks the protocol of an instance's module; nil if nothing does.
-func (s *Supervisor) driver(in *instance) driver {
+// driver returns what speaks the protocol of a process's module; nil if nothing does.
+func (s *Supervisor) driver(in *instance, p *incarnation) driver {
 	switch in.module.Process.Protocol {
 	case "ixt":
-		return ixtDriver{serve: func(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) { return s.serve(ctx, in, req) }}
+		return ixtDriver{serve: func(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) { return s.serve(ctx, in, p, req) }}
 	case "none":
 		return noneDriver{}
 	default:

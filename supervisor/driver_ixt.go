@@ -82,6 +82,8 @@ func (c *ixtConversation) Call(ctx context.Context, m ipc.Message, mc ipc.Contex
 	return c.conn.Handle(ctx, m, mc, watch)
 }
 
+func (c *ixtConversation) Event(ctx context.Context, e ipc.Event) error { return c.conn.Event(ctx, e) }
+
 func (c *ixtConversation) Health(ctx context.Context) (*ipc.Health, error) { return c.conn.Health(ctx) }
 
 func (c *ixtConversation) Shutdown(ctx context.Context, grace time.Duration) error {
@@ -140,6 +142,8 @@ func (s *silence) Call(_ context.Context, m ipc.Message, _ ipc.Context, watch *i
 	}
 	return nil, ipc.Errorf(ipc.CodeNoProvider, "%s is provided by a program that speaks no protocol", m.Topic)
 }
+
+func (s *silence) Event(context.Context, ipc.Event) error { return errNoConversation }
 
 func (s *silence) Health(context.Context) (*ipc.Health, error) {
 	return &ipc.Health{Healthy: true, Ready: true}, nil

@@ -16,7 +16,9 @@ const maxDepth = 16
 type flight struct {
 	msg      ipc.Message
 	mc       ipc.Context
+	target   string          // the only one who may get it: name, name:version or name:version/instance-002; "": any provider
 	ttl      time.Duration   // the caller's limit, within the topic's; 0: none
+	modules  []string        // those that may get it
 	parent   *flight         // the call in whose handling this one was made
 	depth    int             // number of ancestors
 	accepted time.Time       // when the supervisor took it on
@@ -33,13 +35,19 @@ type delivery struct {
 // fromHost is the source of calls that come from outside, not from a module.
 const fromHost = "host"
 
-// waitsForItself reports whether every provider of the topic is filled with calls that wait for this one, or the only one there
-// can be drains them before it makes room for its successor.
+// fits reports whether an instance may get the call.
+func (f *flight) fits(id ipc.ModuleID) bool {
+	return f.target == "" || f.target == id.Name || f.target == id.Module() || f.target == id.String()
+}
+
+// waitsForItself reports whether every provider that may get the call is filled with calls that wait for it, or the only one
+// there can be drains them before it makes room for its successor.
 func (f *flight) waitsForItself(t *topic) bool {
 	if f.parent == nil {
 		return false
 	}
-	if len(t.providers) == 0 {
+	providers := t.fitting(f)
+	if len(providers) == 0 {
 		for a := f.parent; a != nil; a = a.parent {
 			if a.provider.alone(t) && a.provider.instance.yields() {
 				return true
@@ -54,7 +62,7 @@ func (f *flight) waitsForItself(t *topic) bool {
 			here[a.provider]++
 		}
 	}
-	for _, p := range t.providers {
+	for _, p := range providers {
 		limit := p.topics[t.name].Concurrency
 		if all[p] < p.limit && (limit == 0 || here[p] < limit) {
 			return false

@@ -109,6 +109,14 @@ func (in *instance) run(life context.Context) {
 		}
 	}
 	in.enter(Stopped, "")
+	in.retire()
+}
+
+// retire says that this instance is over: what starts under its number again is another one.
+func (in *instance) retire() {
+	if engine := in.s.opts.Engine; engine != nil {
+		engine.Retired(in.id)
+	}
 }
 
 // rememberEnd makes the reason of an end, which may be more than how its process exited, the last that is known of it.
@@ -147,6 +155,9 @@ func (in *instance) awaitOthers(life context.Context) error {
 func (in *instance) rest(life context.Context, d decision) (goOn, asked bool) {
 	if d.state == "" {
 		return life.Err() == nil && !in.s.stopping(), false
+	}
+	if d.state == Stopped {
+		in.retire()
 	}
 	var timer <-chan time.Time
 	in.enter(d.state, d.why, func(r *record) {

@@ -27,4 +27,6 @@ type Options struct {
 	ByHand map[string]bool
 	// Services are offered to modules beside the message bus.
 	Services []Service
+	// Engine stands behind further services. The supervisor opens and closes it; it may serve one supervisor only.
+	Engine Engine
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type router struct {
 
 	mu      sync.Mutex
 	topics  map[string]*topic
+	door    topic         // where calls are refused that have no topic, or may not have it
 	changed chan struct{} // closed and replaced when an outlook may have changed
 	closing bool          // the supervisor stops: no more calls from outside
 	open    int           // calls accepted and not ended
@@ -44,7 +46,7 @@ type outlook struct {
 }
 
 func newRouter(journal *Journal) *router {
-	return &router{journal: journal, topics: map[string]*topic{}, changed: make(chan struct{}), idle: make(chan struct{})}
+	return &router{journal: journal, topics: map[string]*topic{}, door: topic{reports: map[string]*reported{}}, changed: make(chan struct{}), idle: make(chan struct{})}
 }
 
 // declare makes the topics of a module known, so that a call to one waits for an instance instead of failing.
@@ -58,7 +60,7 @@ func (r *router) declare(m *manifest.Module, byHand bool) {
 			r.topics[name] = t
 		}
 		t.byHand = t.byHand || byHand
-		t.modules = append(t.modules, m.Name)
+		t.modules, t.declared = append(t.modules, m.Name), append(t.declared, m)
 		slices.Sort(t.modules)
 	}
 }
@@ -116,8 +118,8 @@ func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
 		return nil, r.verdict(nil, nil, f, err)
 	}
 	defer r.ended()
-	r.demand(t.modules)
-	r.awaitBuilds(ctx, t.modules)
+	r.demand(f.modules)
+	r.awaitBuilds(ctx, f.modules)
 	limit := t.rules.Timeout.Std()
 	if t.byHand {
 		limit = 0
@@ -153,16 +155,36 @@ func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
 func (r *router) admit(f *flight) (*topic, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	t, err := r.find(f)
+	if err == nil {
+		r.open++
+	}
+	return t, err
+}
+
+// check is whether admit would let the call in.
+func (r *router) check(f *flight) error {
+	r.mu.Lock()
+	_, err := r.find(f)
+	r.mu.Unlock()
+	if err != nil {
+		return r.verdict(nil, nil, f, err)
+	}
+	return nil
+}
+
+func (r *router) find(f *flight) (*topic, error) {
 	t := r.topics[f.msg.Topic]
 	switch {
 	case t == nil:
 		return nil, r.noProvider(f.msg.Topic)
+	case !t.narrow(f):
+		return nil, ipc.Errorf(ipc.CodeNoProvider, "no module %s provides %s; it is provided by %s", f.target, t.name, strings.Join(t.modules, ", "))
 	case r.closing && f.mc.SourceModule == fromHost:
 		return nil, ipc.Errorf(ipc.CodeUnavailable, "the supervisor is stopping")
 	case f.depth > maxDepth:
 		return nil, ipc.Errorf(ipc.CodeLoop, "the call to %s is nested deeper than %d calls", t.name, maxDepth)
 	}
-	r.open++
 	return t, nil
 }
 

@@ -25,7 +25,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	defer close(s.down)
 	defer s.StopNow()
 	defer s.journal.close()
-	if err := s.setUp(); err != nil {
+	if err := s.setUp(ctx); err != nil {
 		return err
 	}
 	var beside sync.WaitGroup
@@ -53,19 +53,21 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	s.stopAll()
+	s.sends.Wait()
 	s.spawner.Close()
 	close(s.reports)
 	close(s.marks)
 	after.Wait()
+	engine := s.closeEngine()
 	s.journal.add(Entry{Kind: KindSupervisor, Text: "stopped"})
 	s.journal.close()
 	rest()
 	beside.Wait()
-	return errors.Join(s.logs.Close(), s.file.Close(), s.sockets.Close(), s.state.Close())
+	return errors.Join(engine, s.logs.Close(), s.file.Close(), s.sockets.Close(), s.state.Close())
 }
 
-// setUp takes the directories and starts the spawning thread.
-func (s *Supervisor) setUp() (err error) {
+// setUp takes the directories, opens the engine and starts the spawning thread.
+func (s *Supervisor) setUp(ctx context.Context) (err error) {
 	if s.opts.StateDir == "" {
 		s.state, err = statedir.Temporary()
 	} else {
@@ -87,8 +89,20 @@ func (s *Supervisor) setUp() (err error) {
 	for _, u := range s.units {
 		s.logs.Module(u.m.Name, &ringfile.Options{MaxSize: min(int64(u.m.Logs.MaxSize), share), MaxAge: u.m.Logs.MaxAge.Std()})
 	}
+	if engine := s.opts.Engine; engine != nil {
+		if err := engine.Open(ctx, Site{StateDir: s.state.Path(), Note: s.journal.add}); err != nil {
+			return errors.Join(err, s.logs.Close(), s.file.Close(), s.sockets.Close(), s.state.Close())
+		}
+	}
 	s.spawner = process.NewSpawner()
 	return nil
+}
+
+func (s *Supervisor) closeEngine() error {
+	if s.opts.Engine == nil {
+		return nil
+	}
+	return s.opts.Engine.Close()
 }
 
 // journalBytes is what the journal takes on disk at most.

@@ -58,7 +58,7 @@ func (in *instance) startContext(life context.Context, p *incarnation) (context.
 
 // open prepares the conversation.
 func (in *instance) open(p *incarnation) (err error) {
-	driver := in.s.driver(in)
+	driver := in.s.driver(in, p)
 	if driver == nil {
 		return fmt.Errorf("no driver for protocol %q", in.module.Process.Protocol)
 	}
@@ -199,4 +199,7 @@ func (in *instance) admit(p *incarnation, answer *ipc.InitResult) {
 	in.mu.Unlock()
 	in.enter(Ready, "", func(r *record) { r.SDK, r.Limit, r.ReadyAt = answer.SDK, p.provider.limit, p.ready })
 	in.s.router.attach(p.provider)
+	if engine := in.s.opts.Engine; engine != nil {
+		engine.Ready(in.s.caller(in, p))
+	}
 }

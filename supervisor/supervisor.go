@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,9 @@ type Supervisor struct {
 	marks    chan string  // of ended incarnations; closed when every instance has ended
 
 	incarnations atomic.Int64 // ever spawned
+
+	sends   sync.WaitGroup // calls that nobody waits for
+	sending atomic.Int64   // how many there are
 
 	patience  context.Context // ended by StopNow: nothing is waited for any more
 	loseHeart context.CancelFunc
@@ -86,7 +90,11 @@ func New(opts *Options) (*Supervisor, error) {
 		s.router.declare(m, s.opts.ByHand[m.Name])
 		s.builds.declare(m)
 	}
-	for _, service := range append([]Service{messageBus{s}}, s.opts.Services...) {
+	services := append([]Service{messageBus{s}, logWriter{s}}, s.opts.Services...)
+	if s.opts.Engine != nil {
+		services = append(services, s.opts.Engine.Services()...)
+	}
+	for _, service := range services {
 		if s.services[service.Name()] != nil {
 			return nil, fmt.Errorf("supervisor: two services are called %q", service.Name())
 		}
@@ -102,6 +110,7 @@ func (s *Supervisor) Up() <-chan struct{} { return s.up }
 // Message is a call from outside.
 type Message struct {
 	Topic    string
+	Target   string // only this one: name, name:version or name:version/instance-002; default: whoever provides the topic
 	Payload  []byte
 	Priority ipc.Priority  // default ipc.Normal
 	TTL      time.Duration // the call's limit, within the topic's timeout; default: that timeout. Building a module does not count
@@ -124,9 +133,10 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (*Answer, error) {
 		return nil, err
 	}
 	f := &flight{
-		msg: ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority},
-		mc:  newContext(fromHost, m.TraceID),
-		ttl: m.TTL,
+		msg:    ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority},
+		mc:     newContext(fromHost, m.TraceID),
+		target: m.Target,
+		ttl:    m.TTL,
 	}
 	data, err := s.router.call(ctx, f)
 	if err != nil {

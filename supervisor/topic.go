@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -15,7 +14,8 @@ type topic struct {
 	name      string
 	rules     manifest.Service // of the module that comes first in start order; concurrency and idempotent are each provider's own
 	modules   []string         // names of those that declare it, ready or not
-	byHand    bool             // a person steps through the module: no default deadline
+	declared  []*manifest.Module
+	byHand    bool // a person steps through the module: no default deadline
 	providers []*provider
 	queue     []*waiter // by priority, then by arrival
 	drained   rate      // how fast calls leave, for retry_after
@@ -37,9 +37,34 @@ type waiter struct {
 	granted  chan *provider // buffered; receives at most one
 }
 
-// choose picks the free provider with the fewest open calls; nil if there is none.
-func (t *topic) choose() (best *provider) {
-	for _, p := range t.providers {
+// fitting are the providers that may get f.
+func (t *topic) fitting(f *flight) []*provider {
+	if f.target == "" {
+		return t.providers
+	}
+	return slices.DeleteFunc(slices.Clone(t.providers), func(p *provider) bool { return !f.fits(p.instance.id) })
+}
+
+// narrow sets who of those that declare the topic may get f, and reports whether there is anybody.
+func (t *topic) narrow(f *flight) bool {
+	if f.modules = t.modules; f.target == "" {
+		return true
+	}
+	f.modules = nil
+	for _, m := range t.declared {
+		for n := range m.Scale.Instances {
+			if f.fits(ipc.ModuleID{Name: m.Name, Version: m.Version, Instance: n + 1}) {
+				f.modules = []string{m.Name}
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// choose picks the free provider with the fewest open calls for f; nil if there is none.
+func (t *topic) choose(f *flight) (best *provider) {
+	for _, p := range t.fitting(f) {
 		if p.free(t) && (best == nil || len(p.open) < len(best.open)) {
 			best = p
 		}
@@ -56,15 +81,16 @@ func (t *topic) enqueue(w *waiter) {
 	t.queue = slices.Insert(t.queue, i, w)
 }
 
-// first is who is next in the queue: the highest priority, or whoever has waited longest.
-func (t *topic) first(byAge bool) *waiter {
-	if len(t.queue) == 0 {
-		return nil
+// first is who of those in the queue that p may serve is next: the highest priority, or whoever has waited longest.
+func (t *topic) first(p *provider, byAge bool) (next *waiter) {
+	for _, w := range t.queue {
+		if w.flight.fits(p.instance.id) && (next == nil || w.number < next.number) {
+			if next = w; !byAge {
+				break
+			}
+		}
 	}
-	if !byAge {
-		return t.queue[0]
-	}
-	return slices.MinFunc(t.queue, func(a, b *waiter) int { return cmp.Compare(a.number, b.number) })
+	return next
 }
 
 // leave takes w out of the queue and reports whether it was still there.
@@ -166,24 +192,25 @@ const reportGap = time.Second
 
 // report journals how a call ended, or counts it for the next entry of its kind.
 func (r *router) report(t *topic, e Entry) {
-	if t != nil {
-		now := time.Now()
-		r.mu.Lock()
-		seen := t.reports[e.Code]
-		if seen == nil {
-			seen = &reported{}
-			t.reports[e.Code] = seen
-		}
-		if now.Sub(seen.last) < reportGap {
-			seen.skipped++
-			r.mu.Unlock()
-			return
-		}
-		if seen.skipped > 0 {
-			e.Text += fmt.Sprintf(" (and %d more like it before)", seen.skipped)
-		}
-		*seen = reported{last: now}
-		r.mu.Unlock()
+	if t == nil {
+		t = &r.door
 	}
+	now := time.Now()
+	r.mu.Lock()
+	seen := t.reports[e.Code]
+	if seen == nil {
+		seen = &reported{}
+		t.reports[e.Code] = seen
+	}
+	if now.Sub(seen.last) < reportGap {
+		seen.skipped++
+		r.mu.Unlock()
+		return
+	}
+	if seen.skipped > 0 {
+		e.Text += fmt.Sprintf(" (and %d more like it before)", seen.skipped)
+	}
+	*seen = reported{last: now}
+	r.mu.Unlock()
 	r.journal.add(e)
 }

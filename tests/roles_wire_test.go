@@ -50,6 +50,8 @@ func raw(role, detail string) int {
 		if then == "leaves" {
 			return 1
 		}
+	case "asking": // asks its host for services, as it is told
+		return converseAsking(conn)
 	case "bare": // the simplest module: no SDK, serial
 		return converse(conn, serial, func(string, int) string { return content })
 	case "shapeless": // its first answer to a call has data that is no object
