@@ -16,6 +16,7 @@ const maxBody = ipc.DefaultMaxFrame + 64<<10
 // CallRequest is the body of POST /v1/call.
 type CallRequest struct {
 	Topic    string       `json:"topic"`
+	Target   string       `json:"target,omitempty"`   // only this one: name, name:version or name:version/instance-002
 	Payload  []byte       `json:"payload,omitempty"`  // base64
 	Priority ipc.Priority `json:"priority"`           // 0 low, 1 normal (default), 2 high, 3 urgent
 	TTLMS    int64        `json:"ttl_ms,omitempty"`   // the call's limit; 0: the topic's timeout
@@ -40,7 +41,7 @@ func (s *Server) call(r *http.Request) (any, error) {
 		return nil, invalid(ipc.CodeInvalidInput, "the request names no topic")
 	}
 	answer, err := s.sup.Call(r.Context(), supervisor.Message{
-		Topic: req.Topic, Payload: req.Payload, Priority: req.Priority, TTL: time.Duration(req.TTLMS) * time.Millisecond, TraceID: req.TraceID,
+		Topic: req.Topic, Target: req.Target, Payload: req.Payload, Priority: req.Priority, TTL: time.Duration(req.TTLMS) * time.Millisecond, TraceID: req.TraceID,
 	})
 	if err != nil {
 		return nil, err

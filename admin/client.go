@@ -135,7 +135,7 @@ func endpoint(segments ...string) *url.URL {
 
 // exchange sends one request and decodes the answer into v.
 func (c *Client) exchange(ctx context.Context, method string, u *url.URL, body []byte, v any) error {
-	response, err := c.send(ctx, method, u, body)
+	response, err := c.send(ctx, method, u, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -147,8 +147,8 @@ func (c *Client) exchange(ctx context.Context, method string, u *url.URL, body [
 }
 
 // send returns a response that is not an error; the caller closes its body.
-func (c *Client) send(ctx context.Context, method string, u *url.URL, body []byte) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+func (c *Client) send(ctx context.Context, method string, u *url.URL, body io.Reader) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,13 @@
 //	                                    all three: no body; the answer is the module's status
 //	GET  /v1/topics                     [supervisor.TopicStatus] of every topic, an array
 //	POST /v1/call                       calls a topic: a [CallRequest] for a [CallAnswer]; who goes away cancels the call
+//	POST /v1/services/{service}/{method}
+//	                                    asks a host service with every right: its params for its result (docs/host-services.md)
+//	GET  /v1/services/{service}/{method}?params=P
+//	                                    subscribes to events or watches keys: [ipc.Event], one per line, the first of them
+//	                                    empty, when the subscription stands
+//	GET  /v1/blobs/{bucket}/{name}      the bytes of a blob, with their sum in the header Ixt-Sha256
+//	PUT  /v1/blobs/{bucket}/{name}      stores the body, of any size, as a blob: an [ipc.BlobInfo]
 //	GET  /v1/journal?after=S&last=N&follow=1
 //	                                    [supervisor.Entry], one per line: those after number S, at most the newest N,
 //	                                    and with follow whatever comes. A gap in seq means that the reader was too slow
@@ -33,7 +40,7 @@
 //	GET  /v1/crashes/{id}               [CrashReport] with that ID, of which the number is enough; or "last"; or, by the
 //	                                    name of a module, its newest
 //
-// Bodies of requests are bounded by the largest frame (16 MiB) with some room for what is around the payload. A stream ends
+// Bodies of requests but blobs are bounded by the largest frame (16 MiB) with some room for what is around the payload. A stream ends
 // when the supervisor stops.
 //
 // # Concurrency

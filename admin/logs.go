@@ -44,7 +44,7 @@ func (q LogQuery) values() url.Values {
 
 // Logs yields lines that modules wrote until they end, ctx ends or there is an error, which is then the last it yields.
 func (c *Client) Logs(ctx context.Context, q LogQuery) iter.Seq2[LogLine, error] {
-	return lines[LogLine](ctx, c, "logs", q.values())
+	return lines[LogLine](ctx, c, q.values(), "logs")
 }
 
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) {

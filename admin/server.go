@@ -45,6 +45,10 @@ func NewServer(sup *supervisor.Supervisor, info Info) *Server {
 	s.handle("POST /v1/call", s.call)
 	s.handle("GET /v1/crashes", s.crashes)
 	s.handle("GET /v1/crashes/{id}", s.crash)
+	s.handle("POST /v1/services/{service}/{method}", s.ask)
+	s.mux.HandleFunc("GET /v1/services/{service}/{method}", s.attend)
+	s.mux.HandleFunc("GET /v1/blobs/{bucket}/{name}", s.getBlob)
+	s.mux.HandleFunc("PUT /v1/blobs/{bucket}/{name}", s.putBlob)
 	s.mux.HandleFunc("GET /v1/journal", s.journal)
 	s.mux.HandleFunc("GET /v1/logs", s.logs)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -152,13 +156,15 @@ func statusOf(e *ipc.Error) int {
 		return http.StatusUnprocessableEntity // the module's own answer, whatever its code
 	}
 	switch e.Code {
-	case ipc.CodeNoProvider, ipc.CodeUnknownType:
+	case ipc.CodeNoProvider, ipc.CodeUnknownType, ipc.CodeNotFound:
 		return http.StatusNotFound
 	case ipc.CodeInvalidInput:
 		return http.StatusBadRequest
 	case ipc.CodeDenied:
 		return http.StatusForbidden
-	case ipc.CodeFrameTooLarge:
+	case ipc.CodeConflict:
+		return http.StatusConflict
+	case ipc.CodeFrameTooLarge, ipc.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case ipc.CodeBusy:
 		return http.StatusTooManyRequests

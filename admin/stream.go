@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/ixtrun/ixt/ipc"
 	"github.com/ixtrun/ixt/supervisor"
@@ -36,7 +37,7 @@ func (q JournalQuery) values() url.Values {
 
 // Journal yields entries of the journal until they end, ctx ends or there is an error, which is then the last it yields.
 func (c *Client) Journal(ctx context.Context, q JournalQuery) iter.Seq2[supervisor.Entry, error] {
-	return lines[supervisor.Entry](ctx, c, "journal", q.values())
+	return lines[supervisor.Entry](ctx, c, q.values(), "journal")
 }
 
 func (s *Server) journal(w http.ResponseWriter, r *http.Request) {
@@ -96,10 +97,10 @@ func (w *lineWriter) write(v any) error { return w.json.Encode(v) }
 func (w *lineWriter) flush() error      { return w.http.Flush() }
 
 // lines yields the values of a stream.
-func lines[T any](ctx context.Context, c *Client, name string, query url.Values) iter.Seq2[T, error] {
+func lines[T any](ctx context.Context, c *Client, query url.Values, path ...string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		u := endpoint(name)
+		u := endpoint(path...)
 		u.RawQuery = query.Encode()
 		response, err := c.send(ctx, http.MethodGet, u, nil)
 		if err != nil {
@@ -121,7 +122,7 @@ func lines[T any](ctx context.Context, c *Client, name string, query url.Values)
 			case errors.Is(err, io.EOF):
 				return
 			default:
-				yield(none, fmt.Errorf("the supervisor's %s broke off: %w", name, err))
+				yield(none, fmt.Errorf("the supervisor's %s broke off: %w", strings.Join(path, " "), err))
 				return
 			}
 		}

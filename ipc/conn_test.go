@@ -100,7 +100,9 @@ func TestAModulesLife(t *testing.T) {
 		})
 		requireError(t, err, ipc.CodeCancelled, ipc.Unknown)
 		<-settled // the cancelled handler has answered
-		require.Equal(t, ipc.Stats{Late: 1}, host.Stats())
+		stats := host.Stats()
+		stats.Stalled = 0 // the writer may still be coming back from the cancel
+		require.Equal(t, ipc.Stats{Late: 1}, stats)
 
 		require.NoError(t, host.Shutdown(ctx, time.Second))
 		require.NoError(t, end.end())

@@ -165,3 +165,6 @@ func (e *ProtocolError) Error() string { return "protocol error: " + e.Reason }
 func protocolError(frame []byte, format string, args ...any) *ProtocolError {
 	return &ProtocolError{Reason: fmt.Sprintf(format, args...), Head: append([]byte(nil), frame[:min(len(frame), 256)]...)}
 }
+
+// IsCode reports whether err is an *Error with the code.
+func IsCode(err error, code string) bool { return errors.Is(err, &Error{Code: code}) }

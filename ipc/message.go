@@ -43,8 +43,8 @@ const (
 // trace id, source, timestamp and attempt are those of the event.
 type Event struct {
 	Delivery
-	Message Message
-	Context Context
+	Message Message `json:"message"`
+	Context Context `json:"context"`
 }
 
 // Payload is bytes in their wire form, base64 text: what is only forwarded is never decoded.

@@ -30,6 +30,7 @@ func (d *decoder) check(m *Module) {
 	provided := d.checkTopics(m.Provides.Services, "provides.services", false)
 	d.checkTopics(m.Provides.Events, "provides.events", true)
 	d.checkTopics(m.Requires.Services, "requires.services", true)
+	d.checkTopics(m.Requires.Remote, "requires.remote", true)
 	d.checkTopics(m.Requires.Events, "requires.events", true)
 	d.checkBuckets(m.Requires.KV, "requires.kv")
 	d.checkBuckets(m.Requires.Blobs, "requires.blobs")

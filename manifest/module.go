@@ -68,6 +68,8 @@ type Provides struct {
 type Requires struct {
 	// Topics it may call, or patterns of them.
 	Services []string `key:"services"`
+	// Those of the topics, or patterns of them, that a module on another machine may answer when none here is ready.
+	Remote []string `key:"remote"`
 	// Topics of the events it may subscribe to, or patterns of them.
 	Events []string `key:"events"`
 	// Buckets of keys and values it may use beside its own: shared ones by any name, or those of other modules by theirs.
@@ -84,6 +86,9 @@ func (m *Module) Allows(topic string) bool { return allows(m.Requires.Services, 
 
 // AllowsEvent reports whether the module may subscribe to topic, by its [requires] events.
 func (m *Module) AllowsEvent(topic string) bool { return allows(m.Requires.Events, topic) }
+
+// AllowsRemote reports whether a call of topic may go to another machine, by its [requires] remote.
+func (m *Module) AllowsRemote(topic string) bool { return allows(m.Requires.Remote, topic) }
 
 // Publishes reports whether the module may publish on topic, by its [provides] events.
 func (m *Module) Publishes(topic string) bool { return allows(m.Provides.Events, topic) }

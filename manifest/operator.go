@@ -54,6 +54,8 @@ type OperatorEngine struct {
 	Cert string `key:"cert"`
 	// File with its key, relative to this file.
 	Key string `key:"key"`
+	// Name of this supervisor among those that use the same server. Empty: the name of the machine.
+	Node string `key:"node"`
 	// Address on which the supervisor's own engine lets others in, such as `127.0.0.1:4222` for the `nats` tool. Empty: nobody.
 	Listen string `key:"listen"`
 }

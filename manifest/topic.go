@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -25,6 +26,15 @@ func Match(pattern, topic string) bool {
 		}
 		pattern, topic = morePattern, moreTopic
 	}
+}
+
+// CheckTopic is an error that says what is wrong with a topic, or with a pattern where wildcards are allowed, and what can be.
+func CheckTopic(topic string, wildcards bool) error {
+	message, remedy := checkTopic(topic, wildcards)
+	if message == "" {
+		return nil
+	}
+	return errors.New(message + ": " + remedy)
 }
 
 // checkTopic says what is wrong with a topic, or with a pattern where wildcards are allowed.

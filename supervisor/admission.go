@@ -18,6 +18,9 @@ func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*provider, e
 	for {
 		changed, orphaned := r.prospects(t, f)
 		if orphaned {
+			if r.elsewhere(f) && r.leave(t, w) {
+				return nil, errElsewhere
+			}
 			r.demand(f.modules)
 			if o := r.outlook(f.modules, f.deadline()); o.hopeless && r.leave(t, w) {
 				return nil, ipc.Errorf(ipc.CodeUnavailable, "%s", o.why)

@@ -19,6 +19,9 @@ type flight struct {
 	target   string          // the only one who may get it: name, name:version or name:version/instance-002; "": any provider
 	ttl      time.Duration   // the caller's limit, within the topic's; 0: none
 	modules  []string        // those that may get it
+	node     string          // the only node that may get it; "": any
+	roams    bool            // it may go to another supervisor
+	foreign  bool            // it comes from one
 	parent   *flight         // the call in whose handling this one was made
 	depth    int             // number of ancestors
 	accepted time.Time       // when the supervisor took it on

@@ -109,14 +109,7 @@ func (in *instance) run(life context.Context) {
 		}
 	}
 	in.enter(Stopped, "")
-	in.retire()
-}
-
-// retire says that this instance is over: what starts under its number again is another one.
-func (in *instance) retire() {
-	if engine := in.s.opts.Engine; engine != nil {
-		engine.Retired(in.id)
-	}
+	in.s.retire(in.id)
 }
 
 // rememberEnd makes the reason of an end, which may be more than how its process exited, the last that is known of it.
@@ -157,7 +150,7 @@ func (in *instance) rest(life context.Context, d decision) (goOn, asked bool) {
 		return life.Err() == nil && !in.s.stopping(), false
 	}
 	if d.state == Stopped {
-		in.retire()
+		in.s.retire(in.id)
 	}
 	var timer <-chan time.Time
 	in.enter(d.state, d.why, func(r *record) {

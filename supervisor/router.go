@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ import (
 // flight.go has the life of one call, admission.go the waiting for a slot, topic.go what is waited for.
 type router struct {
 	journal *Journal
+	remote  Remote                                             // nil: this supervisor is alone
 	outlook func(modules []string, deadline time.Time) outlook // what becomes of modules that provide nothing now
 	demand  func(modules []string)                             // starts modules that start on demand
 	// awaitBuilds lets the first build of modules end: a compiler's time is not taken off a call's.
@@ -113,8 +115,18 @@ func (r *router) stateChanged() {
 
 // call takes one call to its end. The error is always an *ipc.Error with Outcome and Origin.
 func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
-	t, err := r.admit(f)
+	away, err := r.away(f)
 	if err != nil {
+		return nil, r.verdict(nil, nil, f, err)
+	}
+	if away {
+		return r.callRemote(ctx, f)
+	}
+	t, err := r.admit(f)
+	switch {
+	case ipc.IsCode(err, ipc.CodeNoProvider) && r.elsewhere(f):
+		return r.callRemote(ctx, f)
+	case err != nil:
 		return nil, r.verdict(nil, nil, f, err)
 	}
 	defer r.ended()
@@ -135,6 +147,9 @@ func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
 	f.ctx, f.accepted = ctx, time.Now()
 	for f.mc.Attempt = 1; ; {
 		p, err := r.acquire(ctx, t, f)
+		if errors.Is(err, errElsewhere) {
+			return r.callRemote(ctx, f)
+		}
 		if err != nil {
 			r.count(t, func(c *counts) { c.failed++ })
 			return nil, r.verdict(t, nil, f, err)
@@ -180,7 +195,9 @@ func (r *router) find(f *flight) (*topic, error) {
 		return nil, r.noProvider(f.msg.Topic)
 	case !t.narrow(f):
 		return nil, ipc.Errorf(ipc.CodeNoProvider, "no module %s provides %s; it is provided by %s", f.target, t.name, strings.Join(t.modules, ", "))
-	case r.closing && f.mc.SourceModule == fromHost:
+	case f.foreign && !t.rules.Export:
+		return nil, ipc.Errorf(ipc.CodeNoProvider, "%s is not exported; write export = true under [services.%q] in its manifest", t.name, t.name)
+	case r.closing && (f.foreign || f.mc.SourceModule == fromHost):
 		return nil, ipc.Errorf(ipc.CodeUnavailable, "the supervisor is stopping")
 	case f.depth > maxDepth:
 		return nil, ipc.Errorf(ipc.CodeLoop, "the call to %s is nested deeper than %d calls", t.name, maxDepth)

@@ -90,7 +90,7 @@ func (s *Supervisor) setUp(ctx context.Context) (err error) {
 		s.logs.Module(u.m.Name, &ringfile.Options{MaxSize: min(int64(u.m.Logs.MaxSize), share), MaxAge: u.m.Logs.MaxAge.Std()})
 	}
 	if engine := s.opts.Engine; engine != nil {
-		if err := engine.Open(ctx, Site{StateDir: s.state.Path(), Note: s.journal.add}); err != nil {
+		if err := engine.Open(ctx, s.site()); err != nil {
 			return errors.Join(err, s.logs.Close(), s.file.Close(), s.sockets.Close(), s.state.Close())
 		}
 	}

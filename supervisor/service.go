@@ -4,7 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/ixtrun/ixt/ipc"
@@ -36,28 +37,53 @@ type Engine interface {
 	Close() error
 }
 
-// Site is where an Engine finds itself.
+// Site is where an Engine finds itself. Its functions are for concurrent use, until the engine is closed.
 type Site struct {
-	StateDir string      // the supervisor's, which it has locked
-	Note     func(Entry) // adds to the journal
+	StateDir string             // the supervisor's, which it has locked
+	Note     func(Entry)        // adds to the journal
+	Modules  []*manifest.Module // all that the supervisor has
+	// Serve answers a call that comes from another supervisor; topics that are not exported are NO_PROVIDER.
+	Serve func(context.Context, RemoteCall) (json.RawMessage, error)
 }
 
-// Caller is the instance that asks a Service. It may be kept: it stands for one process, until that is gone.
+func (s *Supervisor) site() Site {
+	site := Site{StateDir: s.state.Path(), Note: s.journal.add, Serve: s.serveRemote}
+	for _, u := range s.units {
+		site.Modules = append(site.Modules, u.m)
+	}
+	return site
+}
+
+// Caller is who asks a Service: an instance, or somebody outside. It may be kept: it stands for one process, until that is gone.
 type Caller struct {
 	ID      ipc.ModuleID
 	Module  *manifest.Module // its rights are in Requires
 	TraceID string           // "" if the request named none
 	parent  *flight          // the open call in whose handling it asks; nil if none
-	process *incarnation
+	reach   reach
 	open    bool // everything is allowed
 }
 
-// Gone is closed when the caller's process takes nothing any more.
-func (c Caller) Gone() <-chan struct{} { return c.process.talk.Done() }
+// reach is the way back to a caller.
+type reach interface {
+	Event(context.Context, ipc.Event) error
+	Done() <-chan struct{}
+}
+
+// Source is what an event or a call of the caller names as its source.
+func (c Caller) Source() string {
+	if c.ID.Name == fromHost {
+		return fromHost
+	}
+	return c.ID.String()
+}
+
+// Gone is closed when the caller takes nothing any more.
+func (c Caller) Gone() <-chan struct{} { return c.reach.Done() }
 
 // Deliver hands an event to the caller and returns when it has been handled. An error with origin ipc.FromModule is the
 // handler's; UNAVAILABLE means that it was not delivered, any other that nothing is known.
-func (c Caller) Deliver(ctx context.Context, e ipc.Event) error { return c.process.talk.Event(ctx, e) }
+func (c Caller) Deliver(ctx context.Context, e ipc.Event) error { return c.reach.Event(ctx, e) }
 
 // Deny is a DENIED error unless allowed, or everything is. need and values are the line of [requires] or [provides] that
 // allows it, by its section, key and present values.
@@ -75,22 +101,20 @@ func (c Caller) Deny(allowed bool, what, section, key string, values []string, m
 
 // caller is a process as services see it.
 func (s *Supervisor) caller(in *instance, p *incarnation) Caller {
-	return Caller{ID: in.id, Module: in.module, process: p, open: s.opts.Open}
+	return Caller{ID: in.id, Module: in.module, reach: p.talk, open: s.opts.Open}
+}
+
+// retire says that a caller is over: what comes under its number again is another one.
+func (s *Supervisor) retire(id ipc.ModuleID) {
+	if s.opts.Engine != nil {
+		s.opts.Engine.Retired(id)
+	}
 }
 
 // serve answers what a process asks of the host.
 func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, req *ipc.Envelope) (json.RawMessage, error) {
 	if req.Type != ipc.TypeServiceRequest {
 		return nil, ipc.UnknownType(req)
-	}
-	service := s.services[req.Service]
-	if service == nil {
-		names := make([]string, 0, len(s.services))
-		for name := range s.services {
-			names = append(names, name)
-		}
-		sort.Strings(names)
-		return nil, hostError(ipc.CodeNoProvider, "this host has no service %q; it has %s", req.Service, strings.Join(names, ", "))
 	}
 	caller := s.caller(in, p)
 	if req.Context != nil {
@@ -106,7 +130,17 @@ func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, re
 		ctx, cancel = within(ctx, caller.parent.ctx)
 		defer cancel()
 	}
-	data, err := service.Call(ctx, caller, req.Method, req.Params)
+	return s.use(ctx, caller, req.Service, req.Method, req.Params)
+}
+
+// use asks a service.
+func (s *Supervisor) use(ctx context.Context, caller Caller, name, method string, params json.RawMessage) (json.RawMessage, error) {
+	service := s.services[name]
+	if service == nil {
+		names := slices.Sorted(maps.Keys(s.services))
+		return nil, hostError(ipc.CodeNoProvider, "this host has no service %q; it has %s", name, strings.Join(names, ", "))
+	}
+	data, err := service.Call(ctx, caller, method, params)
 	if err != nil {
 		e := *ipc.AsError(err, ipc.CodeHandlerError)
 		if e.Origin == "" {

@@ -35,6 +35,7 @@ type Supervisor struct {
 
 	incarnations atomic.Int64 // ever spawned
 
+	guests  atomic.Int64   // who ever asked from outside
 	sends   sync.WaitGroup // calls that nobody waits for
 	sending atomic.Int64   // how many there are
 
@@ -92,6 +93,7 @@ func New(opts *Options) (*Supervisor, error) {
 	}
 	services := append([]Service{messageBus{s}, logWriter{s}}, s.opts.Services...)
 	if s.opts.Engine != nil {
+		s.router.remote, _ = s.opts.Engine.(Remote)
 		services = append(services, s.opts.Engine.Services()...)
 	}
 	for _, service := range services {
@@ -110,7 +112,7 @@ func (s *Supervisor) Up() <-chan struct{} { return s.up }
 // Message is a call from outside.
 type Message struct {
 	Topic    string
-	Target   string // only this one: name, name:version or name:version/instance-002; default: whoever provides the topic
+	Target   string // only this one: name, name:version or name:version/instance-002, with @node behind it or only that; default: whoever provides the topic
 	Payload  []byte
 	Priority ipc.Priority  // default ipc.Normal
 	TTL      time.Duration // the call's limit, within the topic's timeout; default: that timeout. Building a module does not count
@@ -133,11 +135,12 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (*Answer, error) {
 		return nil, err
 	}
 	f := &flight{
-		msg:    ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority},
-		mc:     newContext(fromHost, m.TraceID),
-		target: m.Target,
-		ttl:    m.TTL,
+		msg: ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority},
+		mc:  newContext(fromHost, m.TraceID),
+		ttl: m.TTL,
 	}
+	f.target, f.node = local(m.Target)
+	f.roams = true
 	data, err := s.router.call(ctx, f)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,78 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/ixtrun/ixt/ipc"
+)
+
+// Remote reaches the modules of other supervisors, and lets theirs reach ours. An Engine that is one is used as such.
+type Remote interface {
+	// Node is the name of this supervisor among the others.
+	Node() string
+	// Provides reports whether another supervisor offers the topic now; node "" is any.
+	Provides(topic, node string) bool
+	// Call sends a call to another supervisor and returns the answer's data. The error is an *ipc.Error with the outcome and
+	// origin that the other supervisor decided, or this one's own: not_delivered if nobody has seen the call.
+	Call(ctx context.Context, c RemoteCall) (json.RawMessage, error)
+}
+
+// RemoteCall is a call on its way between supervisors. The time it may take is its ctx's.
+type RemoteCall struct {
+	Message ipc.Message
+	Context ipc.Context
+	Node    string // the only one that may get it; "": any
+	Target  string // as in Message
+	Depth   int    // calls that wait for it
+}
+
+// local splits what a caller names as its target into the module and the node: "press@box-7", "press" or "@box-7".
+func local(target string) (module, node string) {
+	module, node, _ = strings.Cut(target, "@")
+	return module, node
+}
+
+// serveRemote takes a call from another supervisor, for topics that are exported only.
+func (s *Supervisor) serveRemote(ctx context.Context, c RemoteCall) (json.RawMessage, error) {
+	if err := s.awaitUp(ctx); err != nil {
+		return nil, err
+	}
+	f := &flight{msg: c.Message, mc: c.Context, target: c.Target, depth: c.Depth, foreign: true}
+	return s.router.call(ctx, f)
+}
+
+// errElsewhere says of a call that nobody here can take it now, and another supervisor can.
+var errElsewhere = errors.New("another supervisor provides the topic")
+
+// elsewhere reports whether the call may go to another supervisor, and there is one for it.
+func (r *router) elsewhere(f *flight) bool {
+	return r.remote != nil && f.roams && r.remote.Provides(f.msg.Topic, f.node)
+}
+
+// away reports whether the call names another node than this one; an error says that it cannot go there.
+func (r *router) away(f *flight) (bool, error) {
+	switch {
+	case f.node == "" || r.remote != nil && f.node == r.remote.Node():
+		return false, nil
+	case r.remote == nil:
+		return true, ipc.Errorf(ipc.CodeNoProvider, "there is no node %s: this supervisor is alone; `ixt run --nats URL` joins it to others", f.node)
+	case !f.roams:
+		return true, ipc.Errorf(ipc.CodeDenied, "%s may not be called on other nodes; put it into remote under [requires]", f.msg.Topic)
+	case !r.elsewhere(f):
+		return true, ipc.Errorf(ipc.CodeNoProvider, "node %s offers no %s; `ixt ps --all` shows the nodes, and only topics with export = true are offered", f.node, f.msg.Topic)
+	}
+	return true, nil
+}
+
+// callRemote hands a call over to another supervisor, whose verdict stands.
+func (r *router) callRemote(ctx context.Context, f *flight) (json.RawMessage, error) {
+	data, err := r.remote.Call(ctx, RemoteCall{Message: f.msg, Context: f.mc, Node: f.node, Target: f.target, Depth: f.depth})
+	var e *ipc.Error
+	if errors.As(err, &e) {
+		r.report(nil, Entry{Kind: KindCall, Text: e.Error(), Topic: f.msg.Topic, Code: e.Code, CallID: f.mc.CallID, TraceID: f.mc.TraceID})
+	}
+	return data, err
+}
