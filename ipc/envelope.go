@@ -1,11 +1,9 @@
 package ipc
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 	"time"
-	"unicode/utf8"
 )
 
 // The types of an Envelope.
@@ -75,43 +73,6 @@ func (e *Envelope) TTL() time.Duration {
 
 // answers reports whether the envelope answers a request of this side.
 func (e *Envelope) answers() bool { return e.Type == TypeResponse || e.Type == TypeServiceResponse }
-
-// decodeEnvelope reads one frame's JSON. Every error is a *ProtocolError.
-func decodeEnvelope(frame []byte) (*Envelope, error) {
-	if !utf8.Valid(frame) {
-		return nil, protocolError(frame, "a frame is not UTF-8")
-	}
-	if trimmed := bytes.TrimLeft(frame, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return nil, protocolError(frame, "a frame is not a JSON object")
-	}
-	var e Envelope
-	if err := json.Unmarshal(frame, &e); err != nil {
-		return nil, protocolError(frame, "a frame cannot be decoded: %v", err)
-	}
-	switch {
-	case e.Type == "":
-		return nil, protocolError(frame, "a frame has no type")
-	case e.ID < 0 || e.ID > maxID:
-		return nil, protocolError(frame, "id %d is outside 1 .. 2^53-1", e.ID)
-	case e.ID == 0 && (e.answers() || e.Type == TypeCancel):
-		return nil, protocolError(frame, "a %s has no id", e.Type)
-	}
-	return &e, nil
-}
-
-// encodeEnvelope returns the frame's JSON without its id, which a request gets only when it is written (appendFrame):
-// ids must grow in the order of the frames, and urgent frames overtake others in the queue.
-func encodeEnvelope(e *Envelope) ([]byte, error) {
-	body := *e
-	body.ID = 0
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(&body); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
-}
 
 // appendFrame appends length, id and body as one frame; id 0 writes none.
 func appendFrame(dst, body []byte, id int64) []byte {

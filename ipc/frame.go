@@ -29,11 +29,8 @@ type oversizeError struct {
 
 func (e *oversizeError) Error() string { return "frame over the limit" }
 
-// frameReader cuts a byte stream into frames. The buffer of a frame is valid until the next call.
-type frameReader struct {
-	r   io.Reader
-	buf []byte
-}
+// frameReader cuts a byte stream into frames.
+type frameReader struct{ r io.Reader }
 
 // next returns the next frame's JSON. It returns io.EOF at a clean end, io.ErrUnexpectedEOF inside a frame, an
 // *oversizeError for a frame over limit, which has then been skipped, and a *ProtocolError for anything else. The limit
@@ -57,23 +54,20 @@ func (f *frameReader) next(limit func() int) ([]byte, error) {
 	return f.read(int(n))
 }
 
+// read returns n bytes in memory of their own, which the envelope that is decoded from them shares.
 func (f *frameReader) read(n int) ([]byte, error) {
-	if cap(f.buf) > firstAlloc && n <= firstAlloc {
-		f.buf = nil // one large frame must not be paid for until the connection ends
-	}
-	f.buf = f.buf[:0]
-	for len(f.buf) < n {
-		step := min(n-len(f.buf), max(firstAlloc, len(f.buf)))
-		start := len(f.buf)
-		if cap(f.buf) < start+step {
-			f.buf = append(f.buf, make([]byte, step)...)
-		}
-		f.buf = f.buf[:start+step]
-		if _, err := io.ReadFull(f.r, f.buf[start:]); err != nil {
+	buf := make([]byte, min(n, firstAlloc))
+	for read := 0; ; {
+		if _, err := io.ReadFull(f.r, buf[read:]); err != nil {
 			return nil, unexpected(err)
 		}
+		if read = len(buf); read == n {
+			return buf, nil
+		}
+		grown := make([]byte, min(n, 4*read))
+		copy(grown, buf)
+		buf = grown
 	}
-	return f.buf, nil
 }
 
 // skip discards a frame of n bytes but for its head, which it searches for type and id.

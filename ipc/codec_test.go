@@ -1,0 +1,127 @@
+package ipc_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ixtrun/ixt/ipc"
+)
+
+// Frames that look usual and are not, or the other way round.
+var oddFrames = []string{
+	`{"type":"handle","id":7,"message":{"topic":"a.b","payload":"aGk=","priority":9,"ttl_ms":-5},"context":{"attempt":2}}`,
+	`{"type":"response","id":1,"status":"success","data":{"a":[1,-2,{"b":null}],"c":true}}`,
+	`{"type":"response","id":1,"status":"success","data":{"a":1.5e3}}`,
+	`{"type":"event","id":3,"event":{"subscription":"a.>","seq":1,"lost":2,"op":"set","revision":18},"message":{"topic":"a.b"}}`,
+	`{"type":"event","id":3,"event":{"subscription":"a.>","seq":-1}}`,
+	`{"type":"a","type":"b"}`, `{"type":"a","TYPE":"b"}`, `{"type":"a","ſtatus":"b"}`, `{"type":"a","id":null}`,
+	`{"type":"a","message":{"topic":"x"},"message":{"payload":"y"}}`, `{"type":"a","message":null}`, `{"type":"a","message":{}}`,
+	`{"type":"\u0061"}`, `{"type":"ä","id":1}`, `{"type":"a","id":01}`, `{"type":"a","id":-1}`, `{"type":"a","id":-0}`, `{"type":"a","id":1.0}`,
+	`{"type":"a","id":123456789012345678}`, `{"type":"a","id":9223372036854775808}`, `{"type":"a",}`, `{"type":"a" "id":1}`, `{"type":"a"} `,
+	`{"type":"a"}x`, `{"type":"a","x":[1,]}`, `{"type":"a","x":[}`, `{"type":"a","x":tru}`, `{"type":"a","x":"` + "\x01" + `"}`, `{}`, `[]`, ``, `{`,
+	`{"type":"a","data":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`,
+	"{\"type\":\"a\",\n\t\"data\" : { \"b\" : [ ] } }", `{"type":"service_request","id":4,"service":"kv","method":"get","params":{"key":"k"},"parent":3,"ttl_ms":10}`,
+}
+
+// FuzzCodec holds the decoder and the encoder for usual frames against encoding/json: where they have a view, it is the same.
+func FuzzCodec(f *testing.F) {
+	for _, line := range append(goldenFrames(f), oddFrames...) {
+		f.Add([]byte(line))
+	}
+	f.Fuzz(requireSameCodec)
+}
+
+func TestCodecAgreesWithEncodingJSON(t *testing.T) {
+	usual := 0
+	for _, line := range append(goldenFrames(t), oddFrames...) {
+		requireSameCodec(t, []byte(line))
+		if ipc.DecodeUsual([]byte(line)) != nil {
+			usual++
+		}
+	}
+	require.Greater(t, usual, 40)
+}
+
+func requireSameCodec(t *testing.T, frame []byte) {
+	if !utf8.Valid(frame) {
+		return // refused before either of them sees it
+	}
+	if !json.Valid(frame) {
+		require.Nil(t, ipc.DecodeUsual(frame), "%s", frame)
+		return
+	}
+	given := bytes.Clone(frame)
+	want, err := ipc.DecodeGeneral(frame)
+	if got := ipc.DecodeUsual(frame); got != nil {
+		require.NoError(t, err, "%s", frame)
+		require.Equal(t, want, got, "%s", frame)
+	}
+	require.Equal(t, given, frame, "it was written to")
+	if err != nil {
+		return
+	}
+	want.ID = 0
+	general, err := ipc.EncodeGeneral(want)
+	if got := ipc.EncodeUsual(want); got != nil {
+		require.NoError(t, err)
+		var compact bytes.Buffer
+		require.NoError(t, json.Compact(&compact, got))
+		require.Equal(t, string(general), compact.String())
+	}
+}
+
+// What the connection shares between frames, or with its callers, must not show in anybody's payload.
+func TestPayloadsStayWhole(t *testing.T) {
+	eachSocket(t, func(t *testing.T, host *ipc.Conn) {
+		var callers sync.WaitGroup
+		for n := range 16 {
+			callers.Go(func() {
+				random := rand.New(rand.NewPCG(1, uint64(n)))
+				for range 20 {
+					payload := make([]byte, random.IntN(1<<random.IntN(17)))
+					for i := range payload {
+						payload[i] = byte(random.Uint32())
+					}
+					sum := fmt.Sprintf("%x", sha256.Sum256(payload))
+					data, err := host.Handle(t.Context(), ipc.Message{Topic: sum, Payload: ipc.EncodePayload(payload)}, ipc.Context{TraceID: sum}, nil)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					clear(payload) // the caller's memory is the caller's
+					if back, ok := ipc.DataPayload(data); !ok || fmt.Sprintf("%x", sha256.Sum256(back)) != sum {
+						t.Error("another payload came back")
+						return
+					}
+				}
+			})
+		}
+		callers.Wait()
+	})
+}
+
+// eachSocket runs f with a connection whose other end checks payloads against their topics and sends them back.
+func eachSocket(t *testing.T, f func(*testing.T, *ipc.Conn)) {
+	eachTransport(t, func(t *testing.T, a, b io.ReadWriteCloser) {
+		host := start(t, a, nil)
+		start(t, b, &ipc.Options{Handler: func(_ context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+			payload, err := req.Message.Payload.Decode()
+			if sum := fmt.Sprintf("%x", sha256.Sum256(payload)); sum != req.Message.Topic || sum != req.Context.TraceID {
+				return nil, ipc.Errorf(ipc.CodeInvalidInput, "another payload arrived")
+			}
+			return ipc.PayloadData(payload), err
+		}})
+		f(t, host.Conn)
+	})
+}

@@ -1,0 +1,164 @@
+package ipc
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+)
+
+// encodeEnvelope returns the frame's JSON without its id, which a request gets only when it is written (appendFrame):
+// ids must grow in the order of the frames, and urgent frames overtake others in the queue.
+func encodeEnvelope(e *Envelope) ([]byte, error) {
+	a := appender{out: make([]byte, 0, usualSize(e))}
+	if a.envelope(e); !a.unusual {
+		return a.out, nil
+	}
+	return encodeGeneral(e)
+}
+
+// encodeGeneral writes any envelope, as encoding/json does.
+func encodeGeneral(e *Envelope) ([]byte, error) {
+	body := *e
+	body.ID = 0
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(&body); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}
+
+// usualSize is how long the JSON of an envelope mostly is at most.
+func usualSize(e *Envelope) int {
+	n := 256 + len(e.Data) + len(e.Params)
+	if e.Message != nil {
+		n += 128 + len(e.Message.Payload)
+	}
+	if e.Context != nil {
+		n += 192
+	}
+	return n
+}
+
+// appender writes the JSON of the envelopes of calls, answers and events, member by member in the order of Envelope's, as
+// encodeGeneral does. What would need an escape is unusual and left to that.
+type appender struct {
+	out     []byte
+	unusual bool
+}
+
+func (a *appender) envelope(e *Envelope) {
+	if e.Protocol != 0 || e.ModuleID != "" || e.Config != nil || e.Extensions != nil || e.MaxFrame != 0 || e.GraceMS != 0 || e.Error != nil {
+		a.unusual = true // seldom
+		return
+	}
+	a.raw(`{"type":`)
+	a.value(e.Type)
+	if e.Message != nil {
+		a.raw(`,"message":`)
+		a.message(e.Message)
+	}
+	if e.Context != nil {
+		a.raw(`,"context":{`)
+		a.context(e.Context)
+	}
+	if e.Event != nil {
+		a.raw(`,"event":`)
+		a.delivery(e.Event)
+	}
+	a.text(`,"service":`, e.Service)
+	a.text(`,"method":`, e.Method)
+	a.object(`,"params":`, e.Params)
+	a.number(`,"ttl_ms":`, e.TTLMS)
+	a.number(`,"parent":`, e.Parent)
+	a.text(`,"status":`, e.Status)
+	a.object(`,"data":`, e.Data)
+	a.raw(`}`)
+}
+
+func (a *appender) message(m *Message) {
+	a.raw(`{"topic":`)
+	a.value(m.Topic)
+	a.text(`,"payload":`, string(m.Payload))
+	a.raw(`,"priority":`)
+	a.out = append(a.out, '1'+byte(m.Priority.clamp()))
+	a.number(`,"ttl_ms":`, m.TTLMS)
+	a.raw(`}`)
+}
+
+func (a *appender) context(c *Context) {
+	a.text(`,"trace_id":`, c.TraceID)
+	a.text(`,"source_module":`, c.SourceModule)
+	a.number(`,"timestamp":`, c.Timestamp)
+	a.text(`,"call_id":`, c.CallID)
+	a.number(`,"attempt":`, int64(c.Attempt))
+	a.raw(`}`)
+}
+
+func (a *appender) delivery(d *Delivery) {
+	a.raw(`{"subscription":`)
+	a.value(d.Subscription)
+	a.raw(`,"seq":`)
+	a.out = strconv.AppendUint(a.out, d.Seq, 10)
+	a.count(`,"lost":`, d.Lost)
+	a.text(`,"op":`, d.Op)
+	a.count(`,"revision":`, d.Revision)
+	a.raw(`}`)
+}
+
+func (a *appender) raw(s string) { a.out = append(a.out, s...) }
+
+// member writes the name of a member; the first of an object needs no comma.
+func (a *appender) member(name string) {
+	if a.out[len(a.out)-1] == '{' {
+		name = name[1:]
+	}
+	a.raw(name)
+}
+
+// text writes a member, unless it is empty.
+func (a *appender) text(name, s string) {
+	if s != "" {
+		a.member(name)
+		a.value(s)
+	}
+}
+
+func (a *appender) value(s string) {
+	start := len(a.out) + 1
+	a.raw(`"`)
+	a.raw(s)
+	if written := a.out[start:]; simple(written) != len(written) || !ascii(written) {
+		a.unusual = true
+	}
+	a.raw(`"`)
+}
+
+func (a *appender) number(name string, n int64) {
+	if n != 0 {
+		a.member(name)
+		a.out = strconv.AppendInt(a.out, n, 10)
+	}
+}
+
+func (a *appender) count(name string, n uint64) {
+	if n != 0 {
+		a.member(name)
+		a.out = strconv.AppendUint(a.out, n, 10)
+	}
+}
+
+// object writes a member that is JSON already, which others may have made: it is checked.
+func (a *appender) object(name string, text json.RawMessage) {
+	if len(text) == 0 {
+		return
+	}
+	s := scanner{text: text}
+	if s.value(); !s.end() || !ascii(text) {
+		a.unusual = true
+		return
+	}
+	a.member(name)
+	a.out = append(a.out, text...)
+}

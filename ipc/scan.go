@@ -1,0 +1,224 @@
+package ipc
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// scanner reads the JSON that peers of ours write, in one pass and without copying. It takes nothing that it is not sure of: what
+// is unusual, such as an escape in a string or a fraction, makes it fail, and the general decoder has its say. So it need not
+// know all of JSON, but must not take what is none.
+type scanner struct {
+	text []byte
+	at   int
+	bad  bool // something was not as expected; at has no meaning any more
+}
+
+func (s *scanner) fail() { s.bad = true }
+
+// space passes over white space.
+func (s *scanner) space() {
+	for s.at < len(s.text) {
+		switch s.text[s.at] {
+		case ' ', '\t', '\n', '\r':
+			s.at++
+		default:
+			return
+		}
+	}
+}
+
+// next returns the byte that begins the next token, 0 at the end.
+func (s *scanner) next() byte {
+	s.space()
+	if s.at == len(s.text) {
+		return 0
+	}
+	return s.text[s.at]
+}
+
+// take passes over one byte, which must come next.
+func (s *scanner) take(want byte) {
+	if s.next() != want {
+		s.fail()
+		return
+	}
+	s.at++
+}
+
+// str reads a string without escapes; it shares the text's memory.
+func (s *scanner) str() []byte {
+	s.take('"')
+	if s.bad {
+		return nil
+	}
+	start := s.at
+	s.at += simple(s.text[s.at:])
+	if s.at == len(s.text) || s.text[s.at] != '"' {
+		s.fail()
+		return nil
+	}
+	s.at++
+	return s.text[start : s.at-1]
+}
+
+// maxDigits is how many decimal digits surely fit into 63 bits.
+const maxDigits = 18
+
+// integer reads a number without fraction and exponent.
+func (s *scanner) integer() (n int64) {
+	negative := s.next() == '-'
+	if negative {
+		s.at++
+	}
+	start := s.at
+	for s.at < len(s.text) && s.text[s.at]-'0' <= 9 {
+		n = n*10 + int64(s.text[s.at]-'0')
+		s.at++
+	}
+	digits := s.at - start
+	if digits == 0 || digits > maxDigits || digits > 1 && s.text[start] == '0' || s.at == len(s.text) || s.unfinished() {
+		s.fail()
+		return 0
+	}
+	if negative {
+		return -n
+	}
+	return n
+}
+
+// unfinished reports whether a number goes on in a way that is not read here.
+func (s *scanner) unfinished() bool {
+	c := s.text[s.at]
+	return c == '.' || c == 'e' || c == 'E'
+}
+
+// maxNesting is how deep a value may be that is passed over.
+const maxNesting = 64
+
+// value passes over any value and returns its text.
+func (s *scanner) value() []byte {
+	s.space()
+	start := s.at
+	s.pass(maxNesting)
+	if s.bad {
+		return nil
+	}
+	return s.text[start:s.at:s.at]
+}
+
+func (s *scanner) pass(deeper int) {
+	switch c := s.next(); {
+	case s.bad || deeper == 0:
+		s.fail()
+	case c == '"':
+		s.str()
+	case c == '{':
+		s.members(func([]byte) { s.pass(deeper - 1) })
+	case c == '[':
+		s.elements(deeper)
+	case c == 't':
+		s.word("true")
+	case c == 'f':
+		s.word("false")
+	case c == 'n':
+		s.word("null")
+	default:
+		s.integer()
+	}
+}
+
+func (s *scanner) word(want string) {
+	if len(s.text)-s.at < len(want) || string(s.text[s.at:s.at+len(want)]) != want {
+		s.fail()
+		return
+	}
+	s.at += len(want)
+}
+
+// members reads an object; f reads the value of each name.
+func (s *scanner) members(f func(name []byte)) {
+	s.take('{')
+	if s.next() == '}' {
+		s.at++
+		return
+	}
+	for !s.bad {
+		name := s.str()
+		s.take(':')
+		if s.bad {
+			return
+		}
+		f(name)
+		if s.bad {
+			return
+		}
+		if s.next() == '}' {
+			s.at++
+			return
+		}
+		s.take(',')
+		s.space()
+	}
+}
+
+func (s *scanner) elements(deeper int) {
+	s.take('[')
+	if s.next() == ']' {
+		s.at++
+		return
+	}
+	for !s.bad {
+		s.pass(deeper - 1)
+		if s.bad {
+			return
+		}
+		if s.next() == ']' {
+			s.at++
+			return
+		}
+		s.take(',')
+	}
+}
+
+// end reports whether everything was read and nothing was unusual.
+func (s *scanner) end() bool { return !s.bad && s.next() == 0 && s.at == len(s.text) }
+
+const (
+	lows  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// simple is how many bytes at the beginning of b stand for themselves in a JSON string: no quote, backslash or control character.
+// It looks at eight of them at a time.
+func simple(b []byte) int {
+	n := 0
+	for ; len(b)-n >= 8; n += 8 {
+		w := binary.LittleEndian.Uint64(b[n:])
+		quote, backslash := w^(lows*'"'), w^(lows*'\\')
+		control := (w - lows*0x20) & ^w
+		special := (control | (quote-lows)&^quote | (backslash-lows)&^backslash) & highs
+		if special != 0 {
+			return n + bits.TrailingZeros64(special)/8
+		}
+	}
+	for n < len(b) && b[n] >= 0x20 && b[n] != '"' && b[n] != '\\' {
+		n++
+	}
+	return n
+}
+
+// ascii reports whether b has nothing beyond ASCII, nor a DEL.
+func ascii(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint64(b)&highs != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
