@@ -7,12 +7,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// scope is what a ctx of this package carries: the module's logger and, in a handler, the call it serves.
+// scope is what a ctx of this package carries: the module's logger and, in a handler, what it serves.
 type scope struct {
 	log      *zerolog.Logger
-	id       int64 // of the handle; 0 outside handlers
 	deadline time.Time
-	msg      *Message
+	trace    string   // of the call or the event
+	id       int64    // of the handle; 0 outside handlers of calls
+	msg      *Message // nil outside handlers of calls
 }
 
 type scopeKey struct{}
@@ -28,19 +29,14 @@ func scopeOf(ctx context.Context) *scope {
 	return &scope{}
 }
 
-// MessageFrom returns the call that ctx belongs to, nil outside handlers: what a HandleJSON function needs to see the
-// caller, the call's id or its priority.
+// MessageFrom returns the call that ctx belongs to, nil outside handlers of calls: what a HandleJSON function needs to see
+// the caller, the call's id or its priority.
 func MessageFrom(ctx context.Context) *Message { return scopeOf(ctx).msg }
 
-// TraceID returns the trace id of the call that ctx belongs to, "" outside handlers.
-func TraceID(ctx context.Context) string {
-	if m := MessageFrom(ctx); m != nil {
-		return m.Context.TraceID
-	}
-	return ""
-}
+// TraceID returns the trace id of the call or the event that ctx belongs to, "" outside handlers.
+func TraceID(ctx context.Context) string { return scopeOf(ctx).trace }
 
-// Log returns the module's logger; in a handler its lines carry the call's trace_id. A ctx that does not come from this
+// Log returns the module's logger; in a handler its lines carry the trace_id. A ctx that does not come from this
 // package has a logger that writes nothing.
 func Log(ctx context.Context) *zerolog.Logger {
 	s := scopeOf(ctx)
@@ -48,11 +44,10 @@ func Log(ctx context.Context) *zerolog.Logger {
 		nop := zerolog.Nop()
 		return &nop
 	}
-	id := TraceID(ctx)
-	if id == "" {
+	if s.trace == "" {
 		return s.log
 	}
-	log := s.log.With().Str("trace_id", id).Logger()
+	log := s.log.With().Str("trace_id", s.trace).Logger()
 	return &log
 }
 
@@ -66,4 +61,17 @@ func WithPriority(ctx context.Context, p Priority) context.Context {
 func priorityOf(ctx context.Context) Priority {
 	p, _ := ctx.Value(priorityKey{}).(Priority)
 	return p
+}
+
+type targetKey struct{}
+
+// WithTarget returns a ctx whose Host.Call and Host.Send go to one module only: "name", "name:version" or
+// "name:version/instance-002". A target that nobody is, is answered NO_PROVIDER. "" is whoever provides the topic, as without it.
+func WithTarget(ctx context.Context, target string) context.Context {
+	return context.WithValue(ctx, targetKey{}, target)
+}
+
+func targetOf(ctx context.Context) string {
+	target, _ := ctx.Value(targetKey{}).(string)
+	return target
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/ixtrun/ixt/ipc"
 )
 
-// Error is the one error type of calls, both what a handler answers with and what Host.Call returns.
+// Error is the one error type of calls, both what a handler answers with and what Host's methods return.
 // errors.Is(err, &Error{Code: CodeBusy}) compares by code.
 type Error = ipc.Error
 
@@ -27,9 +27,18 @@ const (
 	CodeNoProvider    = ipc.CodeNoProvider    // from Host.Call: nobody provides the topic
 	CodeUnavailable   = ipc.CodeUnavailable   // from Host.Call: providers exist, none was ready in time
 	CodeBusy          = ipc.CodeBusy          // from Host.Call: a queue is full; see Error.RetryAfter
-	CodeDenied        = ipc.CodeDenied        // from Host.Call: the manifest's [requires] does not name the topic
+	CodeDenied        = ipc.CodeDenied        // from Host: the manifest does not allow it; the text has the line to paste
 	CodeTimeout       = ipc.CodeTimeout       // from Host.Call: no answer in time
+	CodeNotFound      = ipc.CodeNotFound      // from KV and Blobs: there is no such key, blob or subscription
+	CodeConflict      = ipc.CodeConflict      // from KV: the key has another revision than the one named
+	CodeTooLarge      = ipc.CodeTooLarge      // from Host: a value or an event over 1 MiB
 )
+
+// IsNotFound reports whether err says that there is no such key, blob or subscription.
+func IsNotFound(err error) bool { return errors.Is(err, &Error{Code: CodeNotFound}) }
+
+// IsConflict reports whether err says that a key has another revision than the one named: somebody else was faster.
+func IsConflict(err error) bool { return errors.Is(err, &Error{Code: CodeConflict}) }
 
 // Outcome says what is known about a call after it ended.
 type Outcome = ipc.Outcome

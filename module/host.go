@@ -13,27 +13,62 @@ import (
 // that ran out of time was ever delivered.
 const verdictTime = 100 * time.Millisecond
 
-// Host is what the supervisor offers a module. It works from Init to the end of Shutdown and is safe for concurrent use.
+// Host is what the supervisor offers a module: calls of other modules, events (Publish, Subscribe), state (KV) and blobs (Blob).
+// It works from Init to the end of Shutdown and is safe for concurrent use.
 //
-// Every method's ctx bounds the call; one made with a handler's ctx belongs to that handler's call: it shares its trace id,
-// ends with it and counts as nested in it.
+// Every method's ctx bounds the request; one made with a handler's ctx belongs to that handler's call: it shares its trace id,
+// ends with it and counts as nested in it. Errors are *Error; OutcomeOf tells whether repeating is safe.
 type Host struct {
-	s  *session
-	id ModuleID
+	s    *session
+	id   ModuleID
+	subs *subscriptions
 }
 
 // Call asks another module, or this one, by topic and waits for the answer. Without a deadline in ctx the topic's own
-// timeout holds. The error is an *Error; OutcomeOf tells whether repeating the call is safe.
+// timeout holds. WithPriority and WithTarget say more about the call.
 func (h *Host) Call(ctx context.Context, topic string, payload []byte) (*Response, error) {
-	params, err := json.Marshal(ipc.Message{Topic: topic, Payload: ipc.EncodePayload(payload), Priority: priorityOf(ctx)})
-	if err != nil {
-		return nil, h.failed(CodeInvalidInput, NotDelivered, "the call of %s cannot be encoded: %v", topic, err)
-	}
-	data, err := h.service(ctx, ipc.ServiceMessageBus, ipc.MethodCall, params)
+	data, err := h.message(ctx, ipc.MethodCall, topic, payload)
 	if err != nil {
 		return nil, err
 	}
 	return &Response{Data: data}, nil
+}
+
+// Send is a Call without an answer: it returns when the supervisor has accepted the call, which then goes on by itself,
+// bounded by the topic's timeout, also after the handler that sent it has returned. How it ends is in the supervisor's
+// journal and nowhere else.
+func (h *Host) Send(ctx context.Context, topic string, payload []byte) error {
+	_, err := h.message(ctx, ipc.MethodSend, topic, payload)
+	return err
+}
+
+func (h *Host) message(ctx context.Context, method, topic string, payload []byte) (json.RawMessage, error) {
+	return h.ask(ctx, ipc.ServiceMessageBus, method, ipc.TargetedMessage{
+		Message: ipc.Message{Topic: topic, Payload: ipc.EncodePayload(payload), Priority: priorityOf(ctx)},
+		Target:  targetOf(ctx),
+	})
+}
+
+// request asks a host service for a Result.
+func request[Result any](ctx context.Context, h *Host, service, method string, params any) (Result, error) {
+	var result Result
+	data, err := h.ask(ctx, service, method, params)
+	if err != nil || len(data) == 0 {
+		return result, err
+	}
+	if err := json.Unmarshal(data, &result); err != nil {
+		return result, h.failed(ipc.CodeProtocolError, Done, "the answer of %s.%s cannot be decoded: %v", service, method, err)
+	}
+	return result, nil
+}
+
+// ask is service for params that have yet to be encoded.
+func (h *Host) ask(ctx context.Context, service, method string, params any) (json.RawMessage, error) {
+	encoded, err := json.Marshal(params)
+	if err != nil {
+		return nil, h.failed(CodeInvalidInput, NotDelivered, "the params of %s.%s cannot be encoded: %v", service, method, err)
+	}
+	return h.service(ctx, service, method, encoded)
 }
 
 // service asks a host service; every one goes through here.

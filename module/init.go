@@ -14,7 +14,7 @@ import (
 type Init struct {
 	ID     ModuleID       // who this instance is
 	Config Config         // the effective configuration: the manifest's defaults and the operator's values
-	Host   *Host          // calls to other modules
+	Host   *Host          // calls to other modules, events, state and blobs
 	Log    zerolog.Logger // JSON lines that reach the supervisor with level and fields
 
 	// MaxConcurrency is how many calls the host may have open here at once. It arrives with the value of Options, 64 if

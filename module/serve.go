@@ -16,13 +16,14 @@ const sdk = "ixt-go/0.1.0"
 // start runs Init and answers what the module can do.
 func (s *session) start(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
 	in, err := s.runInit(ctx, req)
+	defer close(s.started)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		s.fail(err)
 		return nil, err
 	}
-	s.log, s.topics, s.limit, s.born = in.Log, &in.topics, in.MaxConcurrency, true
+	s.log, s.topics, s.host, s.limit, s.born = in.Log, &in.topics, in.Host, in.MaxConcurrency, true
 	if s.phase == starting {
 		s.phase = serving
 	}
@@ -53,7 +54,7 @@ func (s *session) runInit(ctx context.Context, req *ipc.Envelope) (*Init, error)
 	in := &Init{
 		ID:             id,
 		Config:         Config{raw: req.Config},
-		Host:           &Host{s: s, id: id},
+		Host:           &Host{s: s, id: id, subs: newSubscriptions()},
 		Log:            s.log.With().Str("module", id.String()).Logger(),
 		MaxConcurrency: s.opts.MaxConcurrency,
 	}
@@ -96,7 +97,7 @@ func (s *session) handle(ctx context.Context, req *ipc.Envelope) (json.RawMessag
 		msg.Context = *req.Context
 	}
 	deadline, _ := ctx.Deadline()
-	ctx = withScope(ctx, &scope{log: &s.log, id: req.ID, deadline: deadline, msg: msg})
+	ctx = withScope(ctx, &scope{log: &s.log, deadline: deadline, trace: msg.Context.TraceID, id: req.ID, msg: msg})
 
 	handler := s.topics.handlers[msg.Topic]
 	if handler == nil {

@@ -26,7 +26,7 @@ const (
 
 // session is one conversation with a host: it admits requests, runs the author's code for them and ends them in order.
 //
-//	ipc.Conn ── goroutine per request ──> serve ── admit ──> init, handle, health or shutdown ──> leave ──> the answer
+//	ipc.Conn ── goroutine per request ──> serve ── admit ──> init, handle, event, health or shutdown ──> leave ──> the answer
 type session struct {
 	module Module
 	opts   Options
@@ -34,6 +34,8 @@ type session struct {
 
 	log      zerolog.Logger  // until init has been answered without the module's id
 	topics   *mux            // set with log when Init has succeeded, constant from there on
+	host     *Host           // likewise
+	started  chan struct{}   // closed when Init has returned
 	work     context.Context // ends when handlers must
 	stopWork context.CancelFunc
 
@@ -51,11 +53,12 @@ type session struct {
 
 func newSession(rw io.ReadWriteCloser, m Module, opts Options) *session {
 	s := &session{
-		module: m,
-		opts:   opts,
-		log:    newLogger(opts.Log),
-		over:   make(chan struct{}),
-		open:   make(map[int64]string),
+		module:  m,
+		opts:    opts,
+		log:     newLogger(opts.Log),
+		over:    make(chan struct{}),
+		started: make(chan struct{}),
+		open:    make(map[int64]string),
 	}
 	s.work, s.stopWork = context.WithCancel(context.Background())
 	s.conn = ipc.NewConn(rw, &ipc.Options{
@@ -68,18 +71,23 @@ func newSession(rw io.ReadWriteCloser, m Module, opts Options) *session {
 
 // serve answers one request of the host.
 func (s *session) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.work, cancel)()
+	if req.Type == ipc.TypeEvent {
+		s.awaitInit(ctx)
+	}
 	if err := s.admit(req); err != nil {
 		return nil, err
 	}
 	defer s.leave(req)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(s.work, cancel)()
 	switch req.Type {
 	case ipc.TypeInit:
 		return s.start(ctx, req)
 	case ipc.TypeHandle:
 		return s.handle(ctx, req)
+	case ipc.TypeEvent:
+		return nil, s.event(ctx, req)
 	case ipc.TypeHealthCheck:
 		return s.health(ctx), nil
 	default: // admit let nothing else in
@@ -87,13 +95,27 @@ func (s *session) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage
 	}
 }
 
+// awaitInit keeps an event back that comes while Init runs, which may have subscribed to it: a handler finds the module ready.
+func (s *session) awaitInit(ctx context.Context) {
+	s.mu.Lock()
+	runs := s.phase == starting
+	s.mu.Unlock()
+	if !runs {
+		return
+	}
+	select {
+	case <-s.started:
+	case <-ctx.Done():
+	}
+}
+
 // admit lets a request in or says why not.
 func (s *session) admit(req *ipc.Envelope) *Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	isInit, isCall := req.Type == ipc.TypeInit, req.Type == ipc.TypeHandle
+	isInit, isCall, isEvent := req.Type == ipc.TypeInit, req.Type == ipc.TypeHandle, req.Type == ipc.TypeEvent
 	switch {
-	case s.phase == ending && (isInit || isCall):
+	case s.phase == ending && (isInit || isCall || isEvent):
 		return refuse(ipc.CodeUnavailable, "the module is being stopped")
 	case isInit && s.phase != fresh:
 		return refuse(ipc.CodeInvalidInput, "init came twice")
@@ -109,11 +131,11 @@ func (s *session) admit(req *ipc.Envelope) *Error {
 		return refuse(ipc.CodeBusy, "%d calls are open, which is what the module takes at once", s.calls)
 	case isCall:
 		s.calls++
-	case req.Type != ipc.TypeHealthCheck:
+	case !isEvent && req.Type != ipc.TypeHealthCheck:
 		return bare(ipc.UnknownType(req))
 	}
 	s.open[req.ID] = req.Type
-	if isCall && req.Message != nil {
+	if (isCall || isEvent) && req.Message != nil {
 		s.open[req.ID] = req.Message.Topic
 	}
 	return nil

@@ -2,7 +2,6 @@ package moduletest
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"sync"
 
@@ -10,8 +9,8 @@ import (
 	"github.com/ixtrun/ixt/module"
 )
 
-// Provide answers what the module calls through its Host under topic, in place of whoever did so before. Topics nobody
-// provides are answered NO_PROVIDER. An error that f returns reaches the module as if another module had answered it
+// Provide answers what the module calls and sends through its Host under topic, whatever its target, in place of whoever did so
+// before. Topics nobody provides are answered NO_PROVIDER. An error that f returns reaches the module as if another module had answered it
 // (outcome done), unless it is a *module.Error with an outcome: that is passed on as the supervisor's own.
 //
 // f runs outside the test's goroutine, so it must not end the test (require); let it return an error.
@@ -40,38 +39,39 @@ func (b *bus) find(topic string) module.HandlerFunc {
 	return b.topics[topic]
 }
 
-// serve answers the module's service requests as a supervisor does.
-func (b *bus) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
-	if req.Type != ipc.TypeServiceRequest {
-		return nil, ipc.UnknownType(req)
-	}
-	if req.Service != ipc.ServiceMessageBus || req.Method != ipc.MethodCall {
-		return nil, supervisorError(ipc.CodeNoProvider, "the harness has no service %s.%s", req.Service, req.Method)
-	}
-	var m ipc.Message
-	if err := json.Unmarshal(req.Params, &m); err != nil {
-		return nil, supervisorError(ipc.CodeInvalidInput, "the params of the call cannot be decoded: %v", err)
+// message answers a call, or accepts one that is only sent.
+func (h *Harness) message(ctx context.Context, req *ipc.Envelope) (any, error) {
+	m, err := decode[ipc.TargetedMessage](req)
+	if err != nil {
+		return nil, err
 	}
 	payload, err := m.Payload.Decode()
 	if err != nil {
 		return nil, err
 	}
-	f := b.find(m.Topic)
+	f := h.bus.find(m.Topic)
 	if f == nil {
-		return nil, supervisorError(ipc.CodeNoProvider, "the test provides nothing under %q; see Harness.Provide", m.Topic)
+		return nil, hostError(ipc.CodeNoProvider, "the test provides nothing under %q; see Harness.Provide", m.Topic)
 	}
 	msg := &module.Message{Topic: m.Topic, Payload: payload, Priority: m.Priority}
 	if req.Context != nil {
 		msg.Context = *req.Context
 	}
-	answer, err := f(ctx, msg)
-	if err != nil {
-		return nil, judged(err)
-	}
-	if answer == nil {
+	switch req.Method {
+	case ipc.MethodSend:
+		h.background.Go(func() { _, _ = f(h.life, msg) }) // nobody hears how it ends, as with a supervisor
 		return nil, nil
+	case ipc.MethodCall:
+		answer, err := f(ctx, msg)
+		if err != nil {
+			return nil, judged(err)
+		}
+		if answer == nil {
+			return nil, nil
+		}
+		return answer.Data, nil
 	}
-	return answer.Data, nil
+	return nil, noMethod(req)
 }
 
 // judged gives an error of a fake the outcome and origin that the module sees.
@@ -84,10 +84,4 @@ func judged(err error) error {
 		e.Origin = ipc.Supervisor
 	}
 	return &e
-}
-
-func supervisorError(code, format string, args ...any) error {
-	e := ipc.Errorf(code, format, args...)
-	e.Outcome, e.Origin = ipc.NotDelivered, ipc.Supervisor
-	return e
 }

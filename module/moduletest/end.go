@@ -32,8 +32,11 @@ func (h *Harness) Disconnect() error {
 // wait returns what Serve returned. Serve bounds its own end, and it returns whatever the module does.
 func (h *Harness) wait() error {
 	<-h.served
+	h.endLife()
 	h.conn.Close()
 	<-h.ran
+	h.background.Wait()
+	h.kv.stop()
 	return h.err
 }
 

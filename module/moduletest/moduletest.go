@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ type Options struct {
 	Config map[string]any
 	// Provide answers what the module calls through its Host, by topic, from Init on. Harness.Provide adds to it.
 	Provide map[string]module.HandlerFunc
+	// Seed is called before Init, with the harness that Start will return: to put what Init finds into its KV and Blobs.
+	Seed func(h *Harness)
 	// ID is who the module is. Default: "test:1.0.0/instance-001".
 	ID string
 	// MaxConcurrency is as in module.Options.
@@ -35,6 +38,16 @@ type Harness struct {
 	log   lines
 	calls atomic.Int64 // for call ids
 	bus   bus
+
+	outlets outlets
+	events  published
+	kv      stores
+	blobs   blobs
+
+	life       context.Context // ends with the module
+	endLife    context.CancelFunc
+	started    chan struct{}  // closed when Init has returned
+	background sync.WaitGroup // what goes on beside requests
 
 	served chan struct{} // closed when Serve has returned
 	err    error         // what it returned
@@ -69,10 +82,14 @@ func TryStart(t testing.TB, m module.Module, opts Options) (*Harness, error) {
 		t.Fatalf("the configuration cannot be encoded: %v", err)
 	}
 
-	h := &Harness{t: t, opts: opts, served: make(chan struct{}), ran: make(chan struct{})}
+	h := &Harness{t: t, opts: opts, served: make(chan struct{}), ran: make(chan struct{}), started: make(chan struct{})}
+	h.life, h.endLife = context.WithCancel(context.Background())
 	h.bus.provide(opts.Provide)
+	if opts.Seed != nil {
+		opts.Seed(h)
+	}
 	host, end := ipc.Pipe()
-	h.conn = ipc.NewConn(host, &ipc.Options{Handler: h.bus.serve})
+	h.conn = ipc.NewConn(host, &ipc.Options{Handler: h.serve})
 	go func() {
 		defer close(h.ran)
 		_ = h.conn.Run(context.Background()) // how the conversation ended is the module's to tell
@@ -91,6 +108,7 @@ func TryStart(t testing.TB, m module.Module, opts Options) (*Harness, error) {
 		h.wait()
 		return h, h.fromModule(err)
 	}
+	close(h.started)
 	t.Cleanup(h.cleanup)
 	return h, nil
 }

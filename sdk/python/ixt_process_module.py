@@ -25,14 +25,28 @@ Threads
     ``on_handle`` run on the thread that called ``run()``, so a SQLite connection opened in
     ``on_init`` just works. With ``max_concurrency=N`` up to N handlers run at once, each on a
     thread of a fixed pool, and what they share needs a lock. ``on_health_check`` has a thread of
-    its own: it is answered while handlers work, so it should only look at state, never wait.
+    its own: it is answered while handlers work, so it should only look at state, never wait. The
+    handlers of events and of watched keys share one more thread, beside ``on_handle``.
 
 Calling other modules
     ``self.call(topic, payload, timeout=...)`` asks another module and waits for the answer; it
     works in every method, ``on_init`` included. It returns a `CallResponse` or raises a
     `CallError`, whose ``outcome`` says what became of the call: ``not_delivered`` is safe to
     repeat, ``unknown`` may or may not have been done, ``done`` means the other module answered with
-    an error.
+    an error. ``self.send(topic, payload)`` does not wait for the answer.
+
+Events
+    ``self.publish(topic, payload)`` tells everybody who wants to know;
+    ``self.subscribe("plc.*.temp", handler)``, usually in ``on_init``, calls ``handler(event)`` for
+    each `Event`, one at a time. What a handler raises is logged with its traceback and reported; a
+    ``durable`` subscription then gets the event again.
+
+State
+    ``self.kv`` keeps small values under keys, in a bucket of the module's own, and
+    ``self.kv.bucket("line-state")`` in a shared one: see `KvBucket`. ``self.blob`` keeps data of
+    any size: see `BlobBucket`. ``kv.get`` gives a default for what is not there, as a dict does;
+    everything else raises `NotFound`, which is a KeyError too. `Conflict` says that somebody else
+    has written first.
 
 Deadlines and cancellation
     A call has a deadline and its caller may give up. ``self.cancelled()`` tells a long handler that
@@ -55,6 +69,7 @@ from __future__ import annotations
 
 import base64
 import faulthandler
+import io
 import json
 import math
 import os
@@ -68,17 +83,50 @@ import threading
 import time
 import traceback
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from collections import deque
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime, timezone
+from functools import cached_property, partial
 from types import FrameType
-from typing import Any, Callable, Dict, Iterator, List, Optional, Union
+from typing import (
+    Any,
+    BinaryIO,
+    Callable,
+    Deque,
+    Dict,
+    Generator,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    overload,
+)
 
 __version__ = "0.1.0"
-__all__ = ["IxtProcessModule", "CallError", "CallResponse", "ConfigError", "InvalidInput"]
+__all__ = [
+    "BlobBucket",
+    "BlobInfo",
+    "CallError",
+    "CallResponse",
+    "ConfigError",
+    "Conflict",
+    "Event",
+    "InvalidInput",
+    "IxtProcessModule",
+    "KvBucket",
+    "KvChange",
+    "KvEntry",
+    "NotFound",
+]
 
 JSONObject = Dict[str, Any]
 Bytes = Union[bytes, bytearray, memoryview]
+_T = TypeVar("_T")
 
 _PROTOCOL = 1
 _EXTENSIONS = ("cancel",)
@@ -88,6 +136,9 @@ _ENDING_SECONDS = 5.0  # for open handlers and on_shutdown after end of stream o
 _GRACE_SECONDS = 10.0  # the same after a shutdown request that names no grace_ms
 _FOREVER = 365 * 86400.0  # seconds; a longer wait overflows the clocks of some systems
 _VERDICT_SECONDS = 0.1  # how long after a call's timeout the supervisor's own verdict is awaited
+_DROP_SECONDS = 5.0  # for the supervisor to end a subscription nobody serves
+_OPEN_EVENTS = 4096  # of all subscriptions together; the supervisor sends one of each
+_CHUNK = 256 * 1024  # bytes of a blob in one frame
 
 
 # --- What an author catches, raises and gets back -------------------------------------------------
@@ -184,6 +235,116 @@ class CallResponse:
         return f"CallResponse({self.data!r})"
 
 
+class NotFound(CallError, KeyError):
+    """There is no such key, blob or subscription."""
+
+
+class Conflict(CallError):
+    """The key has another revision than the one named: somebody else wrote it first."""
+
+    @property
+    def revision(self) -> int:
+        """The present revision, 0 if there is no such key."""
+        return _member(self.details, "revision", int)
+
+
+class Event(NamedTuple):
+    """Something published, as the handler given to ``subscribe`` gets it.
+
+    Attributes:
+        topic: what it was published under.
+        payload: its bytes.
+        source: the publisher, ``name:version/instance-001``.
+        trace_id: that of the publication; calls made in the handler carry it on.
+        timestamp: of the publication, Unix seconds.
+        seq: counts the events of the subscription, from 1.
+        lost: how many were dropped since the one before, because they came too fast.
+        attempt: counts the deliveries of this event, from 1; more than 1 only if durable.
+    """
+
+    topic: str
+    payload: bytes
+    source: str
+    trace_id: str
+    timestamp: int
+    seq: int
+    lost: int
+    attempt: int
+
+    def text(self) -> str:
+        """The payload as UTF-8 text."""
+        return self.payload.decode("utf-8")
+
+    def json(self) -> Any:
+        """The payload parsed as JSON; `InvalidInput` if it is not."""
+        return _json_input(self.payload)
+
+
+class KvEntry(NamedTuple):
+    """A value in a `KvBucket`.
+
+    Attributes:
+        value: its bytes.
+        revision: larger with every write of the key.
+        time: of that write, Unix seconds.
+    """
+
+    value: bytes
+    revision: int
+    time: float
+
+    def text(self) -> str:
+        """The value as UTF-8 text."""
+        return self.value.decode("utf-8")
+
+    def json(self) -> Any:
+        """The value parsed as JSON; `InvalidInput` if it is not."""
+        return _json_input(self.value)
+
+
+class KvChange(NamedTuple):
+    """A new value, or the end of one, as the handler given to ``watch`` gets it.
+
+    Attributes:
+        key: whose value it is.
+        value: its bytes, None if the key was deleted or its time was over.
+        revision: that of the key.
+        seq: counts the changes of the watch, from 1.
+        lost: how many changes since the one before gave way to newer ones, because they came too
+            fast.
+    """
+
+    key: str
+    value: Optional[bytes]
+    revision: int
+    seq: int
+    lost: int
+
+    def text(self) -> str:
+        """The value as UTF-8 text, empty if the key is gone."""
+        return (self.value or b"").decode("utf-8")
+
+    def json(self) -> Any:
+        """The value parsed as JSON, None if the key is gone; `InvalidInput` if it is not JSON."""
+        return None if self.value is None else _json_input(self.value)
+
+
+class BlobInfo(NamedTuple):
+    """What a `BlobBucket` knows of a blob.
+
+    Attributes:
+        name: under which it is stored.
+        size: in bytes.
+        sha256: of all of it, in hex.
+        time: when it was stored, Unix seconds.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    time: float
+
+
 # --- The base class of every module ---------------------------------------------------------------
 
 
@@ -260,11 +421,7 @@ class IxtProcessModule(ABC):
 
     def decode_json(self, payload: str) -> Any:
         """The JSON value in a base64 payload; `InvalidInput` if there is none."""
-        data = self.decode_payload(payload)
-        try:
-            return _decode_json(data)
-        except ValueError as error:
-            raise InvalidInput(f"the payload is not JSON: {error}") from error
+        return _json_input(self.decode_payload(payload))
 
     # The rest of the world.
 
@@ -273,37 +430,121 @@ class IxtProcessModule(ABC):
         topic: str,
         payload: Any = b"",
         *,
+        target: Optional[str] = None,
         timeout: Optional[float] = None,
         priority: Optional[int] = None,
         trace_id: Optional[str] = None,
     ) -> CallResponse:
         """Call another module by topic and wait for its answer.
 
-        ``payload`` is bytes, str (sent as UTF-8) or anything JSON can express. ``timeout`` is in
-        seconds; without one the topic's own timeout holds, and in either case the call ends with
+        ``payload`` is bytes, str (sent as UTF-8) or anything JSON can express. ``target`` narrows
+        who may answer: ``name``, ``name:version`` or ``name:version/instance-002``. ``timeout`` is
+        in seconds; without one the topic's own timeout holds, and in either case the call ends with
         the handler it is made in. ``priority`` is 0 to 3, higher first, 1 if not given. The trace
         id is that of the current handler unless given. Raises `CallError`.
         """
-        params: JSONObject = {"topic": topic, "payload": _encode_base64(_payload_bytes(payload))}
-        if priority is not None:
-            if priority not in (0, 1, 2, 3):
-                raise ValueError(f"priority is {priority!r}; it must be 0, 1, 2 or 3")
-            params["priority"] = priority
+        params = _message(topic, payload, target, priority)
         return CallResponse(self._service("message_bus", "call", params, timeout, trace_id))
 
-    def cancelled(self) -> bool:
-        """True once nobody waits for the current handler's answer.
+    def send(
+        self,
+        topic: str,
+        payload: Any = b"",
+        *,
+        target: Optional[str] = None,
+        priority: Optional[int] = None,
+        trace_id: Optional[str] = None,
+    ) -> None:
+        """Call another module by topic without waiting for its answer; parameters as in ``call``.
 
-        Its caller gave up, its deadline passed, or the module is being stopped. False outside a
-        handler.
+        It returns when the supervisor has accepted the call, which then outlives the handler it is
+        made in. How it ends is in the supervisor's journal only. Raises `CallError` if it was not
+        accepted.
         """
-        handle = _current.get()
-        return handle is not None and handle.is_over()
+        params = _message(topic, payload, target, priority)
+        self._service("message_bus", "send", params, trace_id=trace_id)
+
+    def publish(self, topic: str, payload: Any = b"", *, trace_id: Optional[str] = None) -> None:
+        """Publish an event; ``payload`` and ``trace_id`` as in ``call``.
+
+        The topic has to match one of ``[provides] events`` in the manifest. It returns when the
+        event is taken over, and stored if a durable subscription waits for it; nobody who handles
+        it is waited for. Raises `CallError`.
+        """
+        self._service("events", "publish", _message(topic, payload), trace_id=trace_id)
+
+    def subscribe(
+        self,
+        pattern: str,
+        handler: Callable[[Event], object],
+        *,
+        durable: Optional[str] = None,
+        group: bool = False,
+        from_kept: bool = False,
+        buffer: Optional[int] = None,
+    ) -> None:
+        """Have ``handler(event)`` called for every event whose topic matches ``pattern``.
+
+        In a pattern ``*`` stands for one segment of a topic and a last ``>`` for all that follow;
+        ``[requires] events`` in the manifest has to cover it. Handlers of all subscriptions and
+        watches run on one thread, one event at a time. What a handler returns is ignored.
+
+        ``durable`` names a subscription that is kept: it resumes where it stopped, and an event
+        whose handler raised is delivered again. A durable one that is new begins with new events,
+        or with ``from_kept`` with those another durable subscription still waits for. With
+        ``group`` one instance of the module gets each event, otherwise every instance gets all.
+        ``buffer`` is how many events may wait without ``durable``, 256 if not given; beyond it
+        the oldest are lost.
+
+        To subscribe again with the same pattern and ``durable`` replaces the handler. Raises
+        `CallError`, and then nothing has changed.
+        """
+        params: JSONObject = {"pattern": pattern}
+        if durable is not None:
+            params["durable"] = durable
+        if group:
+            params["group"] = True
+        if from_kept:
+            params["from"] = "kept"
+        if buffer is not None:
+            params["buffer"] = buffer
+        key = ("events", durable or "", pattern)
+        deliver = partial(_deliver_event, _callable(handler))
+        self._connection().subscribe(key, "subscribe", params, deliver)
+
+    def unsubscribe(self, pattern: str, *, durable: Optional[str] = None) -> None:
+        """End a subscription of this process; of a durable one all that waits is dropped too.
+
+        No handler of it is called once this returns, save one that runs already. Raises
+        `NotFound` if there is none, or another `CallError`.
+        """
+        self._connection().unsubscribe(("events", durable or "", pattern), "unsubscribe")
+
+    # cached_property rather than property: an author's own ``self.kv = ...`` goes on working.
+
+    @cached_property
+    def kv(self) -> KvBucket:
+        """The module's own keys and values."""
+        return KvBucket(self)
+
+    @cached_property
+    def blob(self) -> BlobBucket:
+        """The module's own blobs."""
+        return BlobBucket(self)
+
+    def cancelled(self) -> bool:
+        """True once the current handler should stop.
+
+        Its caller gave up, its deadline passed, or the module is being stopped; the handler of an
+        event may use half of the time to stop before. False outside a handler.
+        """
+        task = _current.get()
+        return task is not None and task.is_over()
 
     def remaining(self) -> Optional[float]:
         """Seconds until the current handler's deadline, never negative; None if it has none."""
-        handle = _current.get()
-        return handle.remaining() if handle is not None else None
+        task = _current.get()
+        return task.remaining() if task is not None else None
 
     def log(self, message: object, **fields: Any) -> None:
         """Log at level info. Keyword arguments stay fields of the line, for filtering."""
@@ -362,7 +603,10 @@ class IxtProcessModule(ABC):
         timeout: Optional[float] = None,
         trace_id: Optional[str] = None,
     ) -> JSONObject:
-        """Ask a host service and return the answer's data; every host service goes through here."""
+        """Ask a host service and return the answer's data."""
+        return self._connection().request_service(service, method, params, timeout, trace_id)
+
+    def _connection(self) -> _Session:
         if self._session is None:
             raise CallError(
                 "UNAVAILABLE",
@@ -370,7 +614,7 @@ class IxtProcessModule(ABC):
                 outcome="not_delivered",
                 origin=self.module_id,
             )
-        return self._session.request_service(service, method, params, timeout, trace_id)
+        return self._session
 
     def _log(self, level: str, message: object, fields: JSONObject) -> None:
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
@@ -380,9 +624,9 @@ class IxtProcessModule(ABC):
             "message": str(message),
             "module": self.module_id,
         }
-        handle = _current.get()
-        if handle is not None and handle.trace_id:
-            line["trace_id"] = handle.trace_id
+        task = _current.get()
+        if task is not None and task.trace_id:
+            line["trace_id"] = task.trace_id
         for name, value in fields.items():
             line[f"field_{name}" if name in line else name] = value
         try:
@@ -404,6 +648,235 @@ _NOT_SUPERVISED = """\
 """
 
 
+# --- What the supervisor keeps for a module -------------------------------------------------------
+
+
+class _Bucket:
+    """A named store of one service. Any thread may use it."""
+
+    _service: str
+
+    def __init__(self, module: IxtProcessModule, name: str = "") -> None:
+        self._module = module
+        self._name = name
+
+    def bucket(self: _AnyBucket, name: str) -> _AnyBucket:
+        """Another bucket: one shared by all who name it, or another module's by its name."""
+        return type(self)(self._module, name)
+
+    def _request(self, method: str, **params: Any) -> JSONObject:
+        return self._module._service(self._service, method, self._placed(params))
+
+    def _placed(self, params: JSONObject) -> JSONObject:
+        return {"bucket": self._name, **params} if self._name else params
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._name or self._module.module_id!r})"
+
+
+_AnyBucket = TypeVar("_AnyBucket", bound=_Bucket)
+
+
+class KvBucket(_Bucket):
+    """Small values under keys: ``self.kv``, or ``self.kv.bucket(name)``.
+
+    A key is made of letters, digits, ``_-/=`` and dots between segments, at most 512 bytes; a
+    value has at most 1 MiB. In a pattern ``*`` stands for one segment, a last ``>`` for all that
+    follow. A bucket that is not the module's own has to be in ``[requires] kv`` of the manifest.
+    Every write gives the key a larger revision. All methods raise `CallError`.
+    """
+
+    _service = "kv"
+
+    @overload
+    def get(self, key: str) -> Optional[bytes]: ...
+
+    @overload
+    def get(self, key: str, default: _T) -> Union[bytes, _T]: ...
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value as bytes, ``default`` if there is no such key."""
+        try:
+            return self.entry(key).value
+        except NotFound:
+            return default
+
+    def entry(self, key: str) -> KvEntry:
+        """The value with its revision and time; `NotFound` if there is no such key."""
+        answer = self._request("get", key=key)
+        revision = _member(answer, "revision", int)
+        return KvEntry(_payload_of(answer), revision, _member(answer, "time", int) / 1000)
+
+    def set(
+        self,
+        key: str,
+        value: Any,
+        *,
+        revision: Optional[int] = None,
+        ttl: Optional[float] = None,
+    ) -> int:
+        """Write a value (bytes, str as UTF-8, or anything JSON can express); its revision.
+
+        With ``revision`` only if that is the key's present one, 0 standing for no such key;
+        otherwise `Conflict`. After ``ttl`` seconds the key is gone.
+        """
+        params: JSONObject = {"key": key, "payload": _encode_base64(_payload_bytes(value))}
+        if revision is not None:
+            params["revision"] = revision
+        if ttl is not None:
+            if not ttl > 0:
+                raise ValueError(f"ttl is {ttl!r}; it must be more than 0 seconds")
+            params["ttl_ms"] = math.ceil(min(ttl, _FOREVER) * 1000)
+        return _member(self._request("set", **params), "revision", int)
+
+    def add(self, key: str, delta: int = 1) -> int:
+        """Add to a counter, which begins at 0, in one step; its new value.
+
+        The key holds it as decimal text.
+        """
+        return _member(self._request("add", key=key, delta=delta), "value", int)
+
+    def delete(self, key: str, *, revision: Optional[int] = None) -> None:
+        """Delete a key, if there is one; with ``revision`` as in ``set``."""
+        if revision is None:
+            self._request("delete", key=key)
+        else:
+            self._request("delete", key=key, revision=revision)
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such a key."""
+        return _member(self._request("exists", key=key), "exists", bool)
+
+    def keys(self, pattern: str = ">") -> List[str]:
+        """The keys that match, sorted; ``TOO_LARGE`` if they are more than 10,000."""
+        return _member(self._request("keys", pattern=pattern), "keys", list)
+
+    def watch(
+        self,
+        pattern: str,
+        handler: Callable[[KvChange], object],
+        *,
+        buffer: Optional[int] = None,
+    ) -> None:
+        """Have ``handler(change)`` called for the present value of every key, then every change.
+
+        It runs on the thread of the event handlers. ``buffer`` is how many changes may wait, 256
+        if not given; beyond it the older changes of a key give way to its newest. To watch the
+        same pattern again replaces the handler.
+        """
+        params = self._placed({"pattern": pattern})
+        if buffer is not None:
+            params["buffer"] = buffer
+        deliver = partial(_deliver_change, _callable(handler))
+        self._module._connection().subscribe(self._key(pattern), "watch", params, deliver)
+
+    def unwatch(self, pattern: str) -> None:
+        """End a watch of this process; `NotFound` if there is none."""
+        self._module._connection().unsubscribe(self._key(pattern), "unwatch")
+
+    def _key(self, pattern: str) -> _Key:
+        return ("kv", self._name, pattern)
+
+
+class BlobBucket(_Bucket):
+    """Data of any size under names: ``self.blob``, or ``self.blob.bucket(name)``.
+
+    Names are like keys of a `KvBucket`. A blob is there for others when all of it is, never in
+    part. A bucket that is not the module's own has to be in ``[requires] blobs`` of the manifest.
+    All methods raise `CallError`, and `NotFound` if there is no such blob.
+    """
+
+    _service = "blob"
+
+    def put(self, name: str, data: Union[Bytes, str, BinaryIO]) -> BlobInfo:
+        """Store bytes, str as UTF-8, or what a file opened in binary mode still has to read.
+
+        A blob of that name is replaced. The supervisor verifies the SHA-256 of what arrived.
+        """
+        import hashlib  # here, because it loads OpenSSL: a fair part of a module's start
+
+        if isinstance(data, str):
+            data = data.encode("utf-8")
+        source: Any = data if hasattr(data, "read") else io.BytesIO(_raw_bytes(data))
+        digest = hashlib.sha256()
+        params: JSONObject = {"name": name}
+        chunk = source.read(_CHUNK)
+        while True:
+            digest.update(_raw_bytes(chunk))
+            params["payload"] = _encode_base64(chunk)
+            chunk = source.read(_CHUNK) if chunk else b""
+            if not chunk:
+                break
+            params["upload"] = _member(self._request("put", **params), "upload", str)
+        return _blob_info(self._request("put", **params, last=True, sha256=digest.hexdigest()))
+
+    def get(self, name: str) -> bytes:
+        """All of a blob."""
+        return b"".join(self._chunks(name))
+
+    def open(self, name: str) -> io.BufferedReader:
+        """A blob as a file opened in binary mode for reading, which holds one part at a time.
+
+        What is read is one version, also when the blob is replaced meanwhile.
+        """
+        chunks = self._chunks(name)
+        return io.BufferedReader(_BlobReader(next(chunks), chunks), _CHUNK)
+
+    def stat(self, name: str) -> BlobInfo:
+        """Size, SHA-256 and time of a blob."""
+        return _blob_info(self._request("stat", name=name))
+
+    def list(self, prefix: str = "") -> List[BlobInfo]:
+        """The blobs whose names begin with ``prefix``, sorted by name."""
+        return [
+            _blob_info(blob)
+            for blob in _member(self._request("list", prefix=prefix), "blobs", list)
+        ]
+
+    def delete(self, name: str) -> None:
+        """Delete a blob."""
+        self._request("delete", name=name)
+
+    def _chunks(self, name: str) -> Generator[bytes, None, None]:
+        answer = self._request("get", name=name)
+        download = answer.get("download")  # absent if there is no further chunk
+        try:
+            yield _payload_of(answer)
+            while not _member(answer, "last", bool):
+                answer = self._request("get", download=download)
+                yield _payload_of(answer)
+        except GeneratorExit:  # the rest is not wanted, and the supervisor need not keep it ready
+            if not _member(answer, "last", bool):
+                self._request("get", download=download, last=True)
+            raise
+
+
+class _BlobReader(io.RawIOBase):
+    """The chunks of a blob as a stream."""
+
+    def __init__(self, first: bytes, others: Generator[bytes, None, None]) -> None:
+        self._chunks = others
+        self._rest = memoryview(first)
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._chunks.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        part = self._rest[: len(buffer)]
+        self._rest = self._rest[len(part) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
 # --- The life of one connection -------------------------------------------------------------------
 
 
@@ -416,11 +889,11 @@ class _Request:
         self.frame = frame
 
 
-class _Handle(_Request):
-    """A `handle` request: what cancelled(), remaining() and a nested call need to know about it."""
+class _Task(_Request):
+    """A `handle` or an `event`: what cancelled(), remaining() and a nested call need to know."""
 
-    def __init__(self, id: int, frame: JSONObject) -> None:
-        super().__init__("handle", id, frame)
+    def __init__(self, kind: str, id: int, frame: JSONObject) -> None:
+        super().__init__(kind, id, frame)
         self.message: JSONObject = frame["message"]
         context = frame.get("context")
         self.context: JSONObject = context if isinstance(context, dict) else {}
@@ -441,7 +914,39 @@ class _Handle(_Request):
         return self.cancelled or self.remaining() == 0.0
 
 
-_current: ContextVar[Optional[_Handle]] = ContextVar("ixt_current_handle", default=None)
+_current: ContextVar[Optional[_Task]] = ContextVar("ixt_current_task", default=None)
+
+_Key = Tuple[str, str, str]  # of a subscription as an author names it: service, which one, pattern
+_Deliver = Callable[[_Task], None]
+
+
+def _deliver_event(handler: Callable[[Event], object], task: _Task) -> None:
+    event, context = task.frame["event"], task.context
+    handler(
+        Event(
+            topic=task.message["topic"],
+            payload=_payload_of(task.message),
+            source=context["source_module"],
+            trace_id=task.trace_id,
+            timestamp=context["timestamp"],
+            seq=_member(event, "seq", int),
+            lost=_member(event, "lost", int),
+            attempt=_member(context, "attempt", int) or 1,
+        )
+    )
+
+
+def _deliver_change(handler: Callable[[KvChange], object], task: _Task) -> None:
+    event = task.frame["event"]
+    handler(
+        KvChange(
+            key=task.message["topic"],
+            value=None if event.get("op") == "delete" else _payload_of(task.message),
+            revision=_member(event, "revision", int),
+            seq=_member(event, "seq", int),
+            lost=_member(event, "lost", int),
+        )
+    )
 
 
 class _PendingCall:
@@ -450,8 +955,8 @@ class _PendingCall:
     Whoever takes it off the table of pending calls, and only he, ends it.
     """
 
-    def __init__(self, parent: Optional[_Handle]) -> None:
-        self.parent = parent
+    def __init__(self, task: Optional[_Task]) -> None:
+        self.task = task
         self.done = threading.Event()
         self.data: JSONObject = {}
         self.error: Optional[CallError] = None
@@ -465,6 +970,7 @@ class _Session:
     """Both directions of one connection, from init to the last answer.
 
         socket -> reader thread --+-- init, handle --> jobs ---> main thread (and N-1 more)
+                                  +-- event ---------> events -> event thread
                                   +-- health_check --> probes -> health thread
                                   +-- service_response, cancel: wakes whoever waits in call()
 
@@ -473,22 +979,32 @@ class _Session:
     itself.
 
     Locks: the wire's write lock is taken before `_state`, never after it; nothing is sent under
-    `_state`.
+    `_state`. `_subscribing` comes before both and is held from a question to its answer.
     """
 
     def __init__(self, module: IxtProcessModule, wire: _Wire) -> None:
         self._module = module
         self._wire = wire
         self._jobs: queue.SimpleQueue[Optional[_Request]] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Optional[_Task]] = queue.SimpleQueue()
         self._probes: queue.SimpleQueue[Optional[_Request]] = queue.SimpleQueue()
-        # How many requests of a kind may be open, which also bounds the two queues above.
+        # How many requests of a kind may be open, which also bounds the queues above.
         self._limits = {
             "init": 1,
             "handle": module.max_concurrency,
+            "event": _OPEN_EVENTS,
             "health_check": 1,
             "shutdown": 1,
         }
         self._watchdog: Optional[threading.Timer] = None
+        self._patience: Optional[threading.Timer] = None
+
+        # Subscriptions are made and ended one after the other. Their names come with the answer,
+        # and an event may come before it: whoever does not know an event's name waits for the lock.
+        self._subscribing = threading.Lock()  # guards changes of the three below
+        self._deliver: Dict[str, _Deliver] = {}  # by the supervisor's name of a subscription
+        self._names: Dict[_Key, str] = {}
+        self._ended: Deque[str] = deque(maxlen=256)  # whose last events may be under way
 
         self._state = threading.Lock()  # guards everything below
         self._open: Dict[int, _Request] = {}
@@ -523,6 +1039,9 @@ class _Session:
                 threading.Thread(target=self._work, name=f"ixt-handle-{n}", daemon=True)
                 for n in range(2, self._module.max_concurrency + 1)
             ]
+            workers.append(
+                threading.Thread(target=self._serve_events, name="ixt-events", daemon=True)
+            )
             for worker in workers:
                 worker.start()
             self._work()
@@ -534,8 +1053,9 @@ class _Session:
             self._wire.shut(socket.SHUT_RDWR)
             reader.join()
             self._wire.close()
-            if self._watchdog is not None:  # the reader's last act may have been to start it
-                self._watchdog.cancel()
+            for timer in (self._patience, self._watchdog):
+                if timer is not None:  # the reader's last act may have been to start it
+                    timer.cancel()
 
     def stop_reading(self) -> None:
         """Begin to end, as if the supervisor had hung up. Safe in a signal handler."""
@@ -570,35 +1090,41 @@ class _Session:
 
     def _work(self) -> None:
         for handle in iter(self._jobs.get, None):
-            assert isinstance(handle, _Handle)
+            assert isinstance(handle, _Task)
             token = _current.set(handle)
             try:
                 self._answer(handle, self._handle(handle))
             finally:
                 _current.reset(token)
 
-    def _handle(self, handle: _Handle) -> JSONObject:
+    def _handle(self, handle: _Task) -> JSONObject:
         """One call of on_handle, whatever it does, turned into an answer."""
         module = self._module
         if handle.cancelled:
             return module.error("CANCELLED", "cancelled before the handler started")
-        try:
-            answer = module.on_handle(handle.message, handle.context)
-        except InvalidInput as error:
-            return module.error("INVALID_INPUT", error.message, error.details)
-        except CallError as error:
-            if handle.is_over() and error.code == "CANCELLED":
-                return module.error("CANCELLED", "the caller gave up")
-            module.log_error(f"on_handle: {_describe(error)}", stack=traceback.format_exc())
-            return module.error("HANDLER_ERROR", _describe(error), {"cause": error.to_dict()})
-        except BaseException as error:  # SystemExit too: a call never goes without its answer
-            module.log_error(f"on_handle: {_describe(error)}", stack=traceback.format_exc())
-            return module.error("HANDLER_ERROR", _describe(error))
+        on_handle = partial(module.on_handle, handle.message, handle.context)
+        answer = self._attempt(handle, "on_handle", on_handle)
         fault = _fault_in(answer)
         if fault is not None:
             module.log_error(fault)
             return module.error("HANDLER_ERROR", fault)
         return answer
+
+    def _attempt(self, task: _Task, name: str, handler: Callable[[], JSONObject]) -> JSONObject:
+        """What a handler returns, or the answer for what it raised."""
+        module = self._module
+        try:
+            return handler()
+        except InvalidInput as error:
+            return module.error("INVALID_INPUT", error.message, error.details)
+        except CallError as error:
+            if task.is_over() and error.code == "CANCELLED":
+                return module.error("CANCELLED", "the caller gave up")
+            module.log_error(f"{name}: {_describe(error)}", stack=traceback.format_exc())
+            return module.error("HANDLER_ERROR", _describe(error), {"cause": error.to_dict()})
+        except BaseException as error:  # SystemExit too: a call never goes without its answer
+            module.log_error(f"{name}: {_describe(error)}", stack=traceback.format_exc())
+            return module.error("HANDLER_ERROR", _describe(error))
 
     def _shut_down(self) -> bool:
         module = self._module
@@ -621,6 +1147,59 @@ class _Session:
                 self._answer(request, stopped)
         if self._shutdown is not None:
             self._answer(self._shutdown, last)
+
+    # The event thread.
+
+    def _serve_events(self) -> None:
+        for event in iter(self._events.get, None):
+            token = _current.set(event)
+            try:
+                self._serve_event(event)
+            finally:
+                _current.reset(token)
+
+    def _serve_event(self, event: _Task) -> None:
+        module = self._module
+        name: str = event.frame["event"]["subscription"]
+        deliver = self._deliver.get(name)
+        if deliver is None:
+            with self._subscribing:
+                deliver = self._deliver.get(name)
+                if deliver is None and not self._ending:
+                    return self._drop(event, name)
+        if deliver is None or self._ending:
+            return self._answer(event, module.error("UNAVAILABLE", "the module is being stopped"))
+        if event.cancelled:
+            text = "cancelled before the handler started"
+            return self._answer(event, module.error("CANCELLED", text))
+        hand_over = partial(self._hand_over, deliver, event)
+        self._answer(event, self._attempt(event, f"the handler of {name}", hand_over))
+
+    def _hand_over(self, deliver: _Deliver, event: _Task) -> JSONObject:
+        deliver(event)
+        return self._module.success()
+
+    def _drop(self, event: _Task, name: str) -> None:
+        """End a subscription that nobody serves, such as one of an earlier process.
+
+        A durable one stays: what waits there is not thrown away because the module has not come to
+        subscribing yet.
+        """
+        text = f"no handler in this process for the subscription {name}"
+        self._answer(event, self._module.error("UNKNOWN_TOPIC", text))
+        of_key = event.frame["event"].get("op")
+        durable = ":" in name and not of_key
+        if name not in self._ended:
+            self._ended.append(name)
+            what_follows = "what it is about will come again" if durable else "it is ended"
+            self._module.log_warning(f"{text}; {what_follows}", topic=event.message["topic"])
+        if durable:
+            return
+        service, method = ("kv", "unwatch") if of_key else ("events", "unsubscribe")
+        try:
+            self.request_service(service, method, {"subscription": name}, _DROP_SECONDS)
+        except CallError as error:  # the next event of it brings the next try
+            self._module.log_debug(f"{method} {name}: {error}")
 
     # The health thread.
 
@@ -691,15 +1270,18 @@ class _Session:
             raise _ProtocolError(f"the id {id} of a {kind!r} is in flight already")
         if kind not in self._limits:
             return self._refuse(id, "UNKNOWN_TYPE", f"unknown request type {kind!r}")
-        if kind == "handle" and not isinstance(frame.get("message"), dict):
-            return self._refuse(id, "PROTOCOL_ERROR", "a handle carries no message object")
+        is_task = kind == "handle" or kind == "event"
+        if is_task and not isinstance(frame.get("message"), dict):
+            return self._refuse(id, "PROTOCOL_ERROR", f"the {kind} carries no message object")
+        if kind == "event" and not _names_subscription(frame.get("event")):
+            return self._refuse(id, "PROTOCOL_ERROR", "the event names no subscription")
         if kind == "init":
             if self._greeted:
                 return self._refuse(id, "PROTOCOL_ERROR", "init was sent already")
             self._greet(frame)
-        request = _Handle(id, frame) if kind == "handle" else _Request(kind, id, frame)
+        request = _Task(kind, id, frame) if is_task else _Request(kind, id, frame)
         with self._state:
-            ending = self._ending and kind == "handle"
+            ending = self._ending and is_task
             full = self._open_count[kind] >= self._limits[kind]
             if not ending and not full:
                 self._open[id] = request
@@ -709,6 +1291,9 @@ class _Session:
         elif full:
             text = f"this module takes {self._limits[kind]} {kind} at a time"
             self._refuse(id, "BUSY", text)
+        elif kind == "event":
+            assert isinstance(request, _Task)
+            self._events.put(request)
         elif kind == "health_check":
             self._probes.put(request)
         elif kind == "shutdown":
@@ -761,19 +1346,19 @@ class _Session:
 
     def _cancel(self, id: Any) -> None:
         with self._state:
-            handle = self._open.get(id) if type(id) is int else None
-        if isinstance(handle, _Handle):
-            self._cancel_all([handle])
+            task = self._open.get(id) if type(id) is int else None
+        if isinstance(task, _Task):
+            self._cancel_all([task])
 
-    def _cancel_all(self, handles: List[_Handle]) -> None:
+    def _cancel_all(self, tasks: List[_Task]) -> None:
         """Tell handlers that nobody waits for them, and end the calls they are waiting in."""
         with self._state:
-            for handle in handles:
-                handle.cancelled = True
-            ids = [id for id, call in self._pending.items() if call.parent in handles]
+            for task in tasks:
+                task.cancelled = True
+            ids = [id for id, call in self._pending.items() if call.task in tasks]
             calls = {id: self._pending.pop(id) for id in ids}
         for id, call in calls.items():
-            text = "the caller of this handler gave up"
+            text = "nobody waits for this handler any more"
             call.end({}, self._call_error("CANCELLED", text, "unknown"))
             self._send_cancel(id)
 
@@ -782,7 +1367,7 @@ class _Session:
         with self._state:
             self._connected = False
             for request in self._open.values():
-                if isinstance(request, _Handle):
+                if isinstance(request, _Task):
                     request.cancelled = True
             calls, self._pending = self._pending, {}
         for call in calls.values():
@@ -795,13 +1380,21 @@ class _Session:
             if self._ending:
                 return
             self._ending = True
-            handles = [each for each in self._open.values() if isinstance(each, _Handle)]
+            tasks = [each for each in self._open.values() if isinstance(each, _Task)]
         self._watchdog = threading.Timer(seconds, self._abandon, [seconds])
         self._watchdog.daemon = True
         self._watchdog.start()
-        self._cancel_all(handles)
+        self._cancel_all([task for task in tasks if task.kind == "handle"])
         for _ in range(self._module.max_concurrency):
             self._jobs.put(None)
+        # Handles had their time before the shutdown came. The event that is being handled has not,
+        # and may end with its services at hand; those that wait are not begun any more.
+        events = [task for task in tasks if task.kind == "event"]
+        if events:
+            self._patience = threading.Timer(seconds / 2, self._cancel_all, [events])
+            self._patience.daemon = True
+            self._patience.start()
+        self._events.put(None)
 
     def _abandon(self, seconds: float) -> None:
         """End the process although an author's code still runs: nothing else stops a thread."""
@@ -824,11 +1417,11 @@ class _Session:
         service: str,
         method: str,
         params: JSONObject,
-        timeout: Optional[float],
-        trace_id: Optional[str],
+        timeout: Optional[float] = None,
+        trace_id: Optional[str] = None,
     ) -> JSONObject:
-        parent = _current.get()
-        limits = [timeout, parent.remaining() if parent is not None else None]
+        task = _current.get()
+        limits = [timeout, task.remaining() if task is not None else None]
         ttl = min((min(limit, _FOREVER) for limit in limits if limit is not None), default=None)
         if ttl is not None and ttl <= 0:
             text = "no time was left to make the call"
@@ -842,13 +1435,14 @@ class _Session:
         }
         if ttl is not None:
             frame["ttl_ms"] = math.ceil(ttl * 1000)
-        if parent is not None:
-            frame["parent"] = parent.id
-            trace_id = trace_id or parent.trace_id
+        if task is not None:
+            if task.kind == "handle":
+                frame["parent"] = task.id
+            trace_id = trace_id or task.trace_id
         if trace_id:
             frame["context"] = {"trace_id": trace_id}
 
-        call = _PendingCall(parent)
+        call = _PendingCall(task)
         # One hold of the write lock from id to socket, so that ids grow on the wire as well.
         with self._wire.write_lock:
             id = frame["id"] = self._expect_answer(call)
@@ -866,10 +1460,10 @@ class _Session:
                 raise
 
         # The supervisor knows better than this clock what became of the call, so its verdict gets a
-        # moment longer; but never beyond the parent's deadline, when nobody would hear it.
+        # moment longer; but never beyond the handler's deadline, when nobody would hear it.
         wait = None if ttl is None else ttl + _VERDICT_SECONDS
-        if wait is not None and parent is not None and parent.deadline is not None:
-            wait = min(wait, parent.deadline - time.monotonic())
+        if wait is not None and task is not None and task.deadline is not None:
+            wait = min(wait, task.deadline - time.monotonic())
         if not call.done.wait(wait):
             with self._state:
                 timed_out = self._pending.pop(id, None) is not None
@@ -881,14 +1475,34 @@ class _Session:
             raise call.error
         return call.data
 
+    def subscribe(self, key: _Key, method: str, params: JSONObject, deliver: _Deliver) -> None:
+        with self._subscribing:
+            answer = self.request_service(key[0], method, params)
+            name = _member(answer, "subscription", str)
+            self._names[key], self._deliver[name] = name, deliver
+
+    def unsubscribe(self, key: _Key, method: str) -> None:
+        with self._subscribing:
+            name = self._names.get(key)
+            if name is None:
+                text = f"this process has no subscription to {key[2]!r}"
+                if key[1]:
+                    text += f" of {key[1]!r}"
+                raise self._call_error("NOT_FOUND", text, "not_delivered")
+            with suppress(NotFound):  # ended already
+                self.request_service(key[0], method, {"subscription": name})
+            del self._names[key]
+            self._deliver.pop(name, None)
+            self._ended.append(name)
+
     def _expect_answer(self, call: _PendingCall) -> int:
         """Put a call on the table and return its id."""
         with self._state:
             if not self._connected:
                 text = "the connection to the supervisor ended"
                 raise self._call_error("CANCELLED", text, "not_delivered")
-            if call.parent is not None and call.parent.cancelled:
-                text = "the caller of this handler gave up"
+            if call.task is not None and call.task.cancelled:
+                text = "nobody waits for this handler any more"
                 raise self._call_error("CANCELLED", text, "not_delivered")
             self._last_id += 1
             self._pending[self._last_id] = call
@@ -929,7 +1543,8 @@ class _Session:
                 pass  # the reader sees the same end and acts on it
 
     def _call_error(self, code: str, message: str, outcome: str) -> CallError:
-        return CallError(code, message, outcome=outcome, origin=self._module.module_id)
+        kind = _KINDS.get(code, CallError)
+        return kind(code, message, outcome=outcome, origin=self._module.module_id)
 
 
 # --- Frames ---------------------------------------------------------------------------------------
@@ -1075,10 +1690,70 @@ def _decode_base64(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
+def _json_input(data: bytes) -> Any:
+    try:
+        return _decode_json(data)
+    except ValueError as error:
+        raise InvalidInput(f"the payload is not JSON: {error}") from error
+
+
 def _payload_bytes(payload: Any) -> Bytes:
     if isinstance(payload, (bytes, bytearray, memoryview)):
         return payload
     return payload.encode("utf-8") if isinstance(payload, str) else _encode_json(payload)
+
+
+def _raw_bytes(data: Any) -> Bytes:
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return data
+    raise TypeError(f"a blob is made of bytes, not {type(data).__name__}")
+
+
+def _payload_of(answer: JSONObject) -> bytes:
+    return _decode_base64(_member(answer, "payload", str))
+
+
+def _member(answer: JSONObject, name: str, kind: Type[_T]) -> _T:
+    """A member of what the supervisor said; one that is left out is 0, empty or false."""
+    value = answer.get(name)
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        text = f"the supervisor gave {name!r} as {type(value).__name__}, not {kind.__name__}"
+        raise CallError("PROTOCOL_ERROR", text)
+    return value
+
+
+def _message(
+    topic: str, payload: Any, target: Optional[str] = None, priority: Optional[int] = None
+) -> JSONObject:
+    message: JSONObject = {"topic": topic, "payload": _encode_base64(_payload_bytes(payload))}
+    if target is not None:
+        message["target"] = target
+    if priority is not None:
+        if priority not in (0, 1, 2, 3):
+            raise ValueError(f"priority is {priority!r}; it must be 0, 1, 2 or 3")
+        message["priority"] = priority
+    return message
+
+
+def _blob_info(answer: JSONObject) -> BlobInfo:
+    return BlobInfo(
+        name=_member(answer, "name", str),
+        size=_member(answer, "size", int),
+        sha256=_member(answer, "sha256", str),
+        time=_member(answer, "time", int) / 1000,
+    )
+
+
+def _names_subscription(event: Any) -> bool:
+    return isinstance(event, dict) and isinstance(event.get("subscription"), str)
+
+
+def _callable(handler: _T) -> _T:
+    if not callable(handler):
+        raise TypeError(f"the handler is {type(handler).__name__}; it must be a function")
+    return handler
 
 
 def _milliseconds(value: Any) -> Optional[float]:
@@ -1095,13 +1770,19 @@ def _response(id: int, answer: JSONObject) -> bytes:
     )
 
 
+_KINDS: Dict[str, Type[CallError]] = {"NOT_FOUND": NotFound, "CONFLICT": Conflict}
+
+
 def _call_error_from(error: JSONObject) -> CallError:
-    details = error.get("details")
-    return CallError(
-        code=str(error.get("code", "UNKNOWN")),
+    code, details = str(error.get("code", "UNKNOWN")), error.get("details")
+    outcome = str(error.get("outcome", "unknown"))
+    # With the outcome "done" the code is another module's own, whatever that means by it.
+    kind = CallError if outcome == "done" else _KINDS.get(code, CallError)
+    return kind(
+        code=code,
         message=str(error.get("message", "")),
         details=details if isinstance(details, dict) else None,
-        outcome=str(error.get("outcome", "unknown")),
+        outcome=outcome,
         origin=str(error.get("origin", "")),
         retry_after=_milliseconds(error.get("retry_after_ms")),
     )

@@ -36,3 +36,11 @@ def wide_probe(start: Callable[..., Host]) -> Host:
     host = start(PROBE_CONCURRENCY="3")
     assert host.init()["status"] == "success"
     return host
+
+
+@pytest.fixture
+def services(start: Callable[..., Host]) -> Host:
+    """The module of modules/services.py, initialised, with room for two handlers."""
+    host = start("services.py")
+    assert host.init()["status"] == "success"
+    return host

@@ -91,8 +91,18 @@ class Host:
     def call(self, topic: str, payload: bytes = b"", **message: Any) -> Frame:
         return self.answer(self.handle(topic, payload, **message))
 
+    def event(self, subscription: str, topic: str, payload: bytes = b"", **event: Any) -> int:
+        return self.request(
+            "event",
+            event={"subscription": subscription, "seq": 1, **event},
+            message={"topic": topic, "payload": encode(payload)},
+            context={"trace_id": "t-7", "source_module": "plc:1.0.0/instance-001", "timestamp": 99},
+        )
+
     def reply(self, service_request: Frame, payload: bytes = b"") -> None:
-        data = {"payload": encode(payload)}
+        self.reply_data(service_request, payload=encode(payload))
+
+    def reply_data(self, service_request: Frame, **data: Any) -> None:
         self.send(
             {
                 "type": "service_response",

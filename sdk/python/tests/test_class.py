@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from ixt_process_module import CallError, CallResponse, InvalidInput, IxtProcessModule
+from ixt_process_module import (
+    CallError,
+    CallResponse,
+    Conflict,
+    Event,
+    InvalidInput,
+    IxtProcessModule,
+    KvChange,
+    KvEntry,
+    NotFound,
+)
 
 
 class Plain(IxtProcessModule):
@@ -36,9 +46,44 @@ def test_outside_a_handler():
     module = Plain()
     assert module.cancelled() is False
     assert module.remaining() is None
-    with pytest.raises(CallError) as caught:
-        module.call("echo.say", b"hello")
-    assert (caught.value.code, caught.value.outcome) == ("UNAVAILABLE", "not_delivered")
+    for ask in (
+        lambda: module.call("echo.say", b"hello"),
+        lambda: module.subscribe("plc.>", print),
+        lambda: module.kv.get("a"),
+        lambda: module.kv.watch(">", print),
+        lambda: module.blob.get("a"),
+    ):
+        with pytest.raises(CallError) as caught:
+            ask()
+        assert (caught.value.code, caught.value.outcome) == ("UNAVAILABLE", "not_delivered")
+
+
+def test_an_authors_own_attributes_win():
+    class Own(Plain):
+        def publish(self, page):
+            return page
+
+    module = Own()
+    assert repr(module.kv.bucket("line-state")) == "KvBucket('line-state')"
+    module.kv = module.blob = {}
+    assert (module.kv, module.blob, module.publish(3)) == ({}, {}, 3)
+
+
+def test_errors_of_services():
+    with pytest.raises(KeyError):
+        raise NotFound("NOT_FOUND", "no key a")
+    assert str(NotFound("NOT_FOUND", "no key a")) == "NOT_FOUND: no key a"
+    assert Conflict("CONFLICT", "changed", {"revision": 5}).revision == 5
+    assert Conflict("CONFLICT", "gone").revision == 0
+
+
+def test_events_can_be_made_by_hand():
+    event = Event("plc.temp", b'{"a":1}', "plc:1.0.0/instance-001", "", 99, 1, 0, 1)
+    assert (event.text(), event.json()) == ('{"a":1}', {"a": 1})
+    assert KvEntry(b"[1]", 5, 1.5).json() == [1]
+    assert KvEntry(b"x", 5, 1.5).text() == "x"
+    with pytest.raises(InvalidInput, match="the payload is not JSON"):
+        KvChange("a", b"x", 5, 1, 0).json()
 
 
 def test_max_concurrency():
