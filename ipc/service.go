@@ -96,10 +96,15 @@ type KVEntry struct {
 	TimeMS   int64   `json:"time"` // when it was set, Unix milliseconds
 }
 
-// KVWritten is the result of kv.set and kv.add.
+// KVWritten is the result of kv.set.
 type KVWritten struct {
 	Revision uint64 `json:"revision"`
-	Value    int64  `json:"value,omitempty"` // add
+}
+
+// KVCounted is the result of kv.add.
+type KVCounted struct {
+	Value    int64  `json:"value"`
+	Revision uint64 `json:"revision"`
 }
 
 // KVExists is the result of kv.exists.

@@ -45,6 +45,7 @@ func (d *decoder) check(m *Module) {
 	if _, self := m.After[m.Name]; self {
 		d.blame(document.Join("after", m.Name), "a module cannot start after itself", "remove it")
 	}
+	d.checkSingleton(m)
 	if m.Restart.Max < m.Restart.Initial {
 		key := "restart.max"
 		if _, written := d.origins[key]; !written {
@@ -57,6 +58,19 @@ func (d *decoder) check(m *Module) {
 		if !slices.Contains(causes(), cause) && !exitOrSignal.MatchString(cause) {
 			d.blame(document.Join("restart.on", cause), "is no cause of an end", suggest(cause, append(causes(), "exit 1", "SIGKILL")))
 		}
+	}
+}
+
+// checkSingleton looks for what would run a second instance.
+func (d *decoder) checkSingleton(m *Module) {
+	if !m.Scale.Singleton {
+		return
+	}
+	if m.Scale.Instances > 1 {
+		d.blame("scale.instances", fmt.Sprintf("%d instances of a singleton", m.Scale.Instances), "write instances = 1, or remove singleton")
+	}
+	if m.Replace.Mode == "start-first" {
+		d.blame("replace.mode", "a singleton cannot have a successor that is ready before it ends", `write mode = "stop-first", or remove singleton`)
 	}
 }
 

@@ -18,6 +18,8 @@ type Start struct {
 type Scale struct {
 	// Instances that share the module's calls.
 	Instances int `key:"instances" default:"1" min:"1" max:"999"`
+	// Whether of all supervisors on one NATS server only one runs the module, with one instance: docs/cluster.md.
+	Singleton bool `key:"singleton" default:"false"`
 }
 
 // Restart is the policy for an instance that ended without being asked to.

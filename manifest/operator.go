@@ -10,6 +10,8 @@ type Operator struct {
 	State OperatorState `key:"state"`
 	// The door for the command line.
 	Admin OperatorAdmin `key:"admin"`
+	// Where the spans of calls go.
+	Trace OperatorTrace `key:"trace"`
 	// What stands behind the services `events`, `kv` and `blob`.
 	Engine OperatorEngine `key:"engine"`
 	// What is kept for modules that use the service `kv`.
@@ -38,6 +40,14 @@ type OperatorAdmin struct {
 	Socket string `key:"socket"`
 	// Group whose members may use the socket, besides the user that the supervisor runs as.
 	Group string `key:"group"`
+	// Address at which Prometheus may ask for `/metrics`, and for nothing else, such as `127.0.0.1:9464`. Empty: none; the socket has them always.
+	Metrics string `key:"metrics"`
+}
+
+// OperatorTrace is where the spans of calls go (docs/observability.md).
+type OperatorTrace struct {
+	// URL of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`. Empty: what the environment variable OTEL_EXPORTER_OTLP_ENDPOINT says; if that is nothing, nothing is traced.
+	Endpoint string `key:"endpoint"`
 }
 
 // OperatorEngine is what stands behind the services `events`, `kv` and `blob`: a part of the supervisor, or a NATS server or cluster.

@@ -80,6 +80,8 @@ manifest.toml:4:10: services."zz.y": is not in provides.services; known here: a.
 		{"topic twice", `provides.services = ["a", "a"]`, `:3:27: provides.services[1]: "a" is given twice; keep one of them`},
 		{"rules for another topic", "provides.services = [\"press.check\"]\nservices.\"press.chek\".queue = 1", `:4:10: services."press.chek": is not in provides.services; did you mean press.check?`},
 		{"topics without a protocol", "artifacts.process.protocol = \"none\"\nprovides.services = [\"a\"]", `:4:21: provides.services: protocol "none" answers no calls; remove the topics, or write protocol = "ixt"`},
+		{"instances of a singleton", "[scale]\nsingleton = true\ninstances = 2", `:5:13: scale.instances: 2 instances of a singleton; write instances = 1, or remove singleton`},
+		{"successor of a singleton", "scale.singleton = true\nreplace.mode = \"start-first\"", `:4:16: replace.mode: a singleton cannot have a successor that is ready before it ends; write mode = "stop-first", or remove singleton`},
 		{"after itself", `after.press = "ready"`, `:3:15: after.press: a module cannot start after itself; remove it`},
 		{"after what", `after.other = "redy"`, `:3:15: after.other: "redy" is not one of ready; write "ready"`},
 		{"after number", `after.other = 5`, `:3:15: after.other: 5 is an integer, type says string; write "5"`},

@@ -81,7 +81,7 @@ func (kv *KV) Update(ctx context.Context, key string, value []byte, revision uin
 // Add adds delta to the counter in key and returns its new value; no key counts as 0. Nobody's addition is lost. A value that
 // is no decimal number is INVALID_INPUT.
 func (kv *KV) Add(ctx context.Context, key string, delta int64) (int64, error) {
-	w, err := kvRequest[ipc.KVWritten](ctx, kv, ipc.MethodAdd, ipc.KVParams{Key: key, Delta: delta})
+	w, err := kvRequest[ipc.KVCounted](ctx, kv, ipc.MethodAdd, ipc.KVParams{Key: key, Delta: delta})
 	return w.Value, err
 }
 

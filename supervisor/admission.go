@@ -56,7 +56,6 @@ func (r *router) place(t *topic, f *flight, w *waiter) (*provider, error) {
 		limit = max(limit, 1) // somebody must wait for the first instance
 	}
 	if len(t.queue) >= limit {
-		t.counts.rejected++
 		e := ipc.Errorf(ipc.CodeBusy, "%d calls already wait for %s, which is the limit", len(t.queue), t.name)
 		e.RetryAfter = t.drained.after(1) // then there is a place in the queue
 		return nil, e
@@ -104,6 +103,7 @@ func (r *router) release(t *topic, p *provider, d delivery, lost bool) {
 	if lost {
 		p.lose(d)
 	}
+	t.counts.answered(d)
 	p.perTopic[t.name]--
 	if t.drained.event(time.Now()); len(t.queue) == 0 {
 		t.drained.idle() // the next call may come whenever it likes

@@ -55,9 +55,6 @@ func (b messageBus) Call(ctx context.Context, caller Caller, method string, para
 	f.target, f.node = local(m.Target)
 	if p := caller.parent; p != nil {
 		f.depth = p.depth + 1
-		if caller.TraceID == "" {
-			f.mc.TraceID = p.mc.TraceID
-		}
 	}
 	if method == ipc.MethodSend {
 		return json.RawMessage("{}"), b.send(f)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/ixtrun/ixt/ipc"
@@ -25,14 +26,22 @@ type flight struct {
 	parent   *flight         // the call in whose handling this one was made
 	depth    int             // number of ancestors
 	accepted time.Time       // when the supervisor took it on
+	tries    int             // at finding an instance; those that delivered nothing are no attempts
+	asked    time.Time       // when the latest try began
+	granted  time.Time       // when it found one; zero: it has not
+	ended    time.Time       // when it ended
+	handling atomic.Uint64   // its SpanHandle, if somebody traces
 	ctx      context.Context // ends with the call
 	provider *provider       // who has it now; guarded by router.mu
+	gaveUp   bool            // its caller does not wait for the answer any more; guarded by router.mu
+	answered bool            // the module has answered; guarded by router.mu
 }
 
 // delivery is one attempt at a call.
 type delivery struct {
 	*flight
-	attempt int
+	attempt  int
+	answered bool
 }
 
 // fromHost is the source of calls that come from outside, not from a module.
@@ -83,7 +92,10 @@ func (f *flight) deadline() time.Time {
 // follow keeps the slot until the module owes nothing more, and lets the calls that the module makes meanwhile find f.
 func (r *router) follow(t *topic, p *provider, f *flight) *ipc.Watch {
 	var id int64
-	d := delivery{f, f.mc.Attempt}
+	attempt := f.mc.Attempt
+	if r.spans != nil {
+		f.handling.Store(f.partID(saltHandle))
+	}
 	return &ipc.Watch{
 		Written: func(written int64) {
 			id = written
@@ -93,7 +105,7 @@ func (r *router) follow(t *topic, p *provider, f *flight) *ipc.Watch {
 			if id != 0 {
 				p.instance.flights.Delete(id)
 			}
-			r.release(t, p, d, id != 0 && !answered)
+			r.release(t, p, delivery{f, attempt, answered}, id != 0 && !answered)
 		},
 	}
 }
@@ -106,13 +118,14 @@ func (r *router) again(ctx context.Context, t *topic, p *provider, f *flight, er
 	}
 	switch e.Code {
 	case ipc.CodeUnavailable: // the connection ended first: nobody has seen the call
+		r.repeat(t, p, f, e, 0)
 	case ipc.CodeModuleGone, ipc.CodeProtocolError:
 		rules := p.topics[t.name]
 		if ctx.Err() != nil || !rules.Idempotent || f.mc.Attempt >= rules.Attempts || p.talk.Err() == nil { // then it was a bad answer, and no more
 			return false
 		}
+		r.repeat(t, p, f, e, 1)
 		f.mc.Attempt++
-		r.count(t, func(c *counts) { c.retried++ })
 	default:
 		return false
 	}
@@ -126,6 +139,7 @@ func (r *router) verdict(t *topic, p *provider, f *flight, err error) *ipc.Error
 	e := *ipc.AsError(err, ipc.CodeModuleGone)
 	if e.Origin == ipc.FromModule && p != nil {
 		e.Origin, e.Outcome = p.instance.id.String(), ipc.Done
+		r.finish(t, p, f, &e)
 		return &e
 	}
 	e.Origin = ipc.Supervisor
@@ -143,9 +157,7 @@ func (r *router) verdict(t *topic, p *provider, f *flight, err error) *ipc.Error
 	if f.mc.Attempt > 1 && e.Outcome == ipc.NotDelivered {
 		e.Outcome = ipc.Unknown // an earlier attempt was delivered
 	}
-	if t != nil {
-		r.count(t, func(c *counts) { c.byCode[e.Code]++ })
-	}
+	r.finish(t, p, f, &e)
 	entry := Entry{Kind: KindCall, Text: e.Error(), Topic: f.msg.Topic, Code: e.Code, CallID: f.mc.CallID, TraceID: f.mc.TraceID}
 	if p != nil {
 		entry.Module, entry.Instance = p.instance.id.Name, p.instance.id.Instance

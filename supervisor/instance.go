@@ -31,6 +31,8 @@ type instance struct {
 	kick chan string        // asks for a restart now, for that reason; holds one
 	done chan struct{}      // closed when run has returned and the unit has forgotten the instance
 
+	lease lease // of a singleton; run's own
+
 	flights sync.Map // open handle id -> *flight, of the current process
 
 	mu       sync.Mutex
@@ -42,6 +44,7 @@ type instance struct {
 type record struct {
 	State     State
 	Why       string    // the reason of the state, one sentence
+	Cause     string    // of the end that led to the state, if one did
 	Since     time.Time // when State began
 	PID       int
 	Started   uint64    // the process's start time as the system counts it
@@ -51,6 +54,7 @@ type record struct {
 	ReadyAt   time.Time // when the current process became ready
 	NextStart time.Time // backoff and failed: when the next attempt is due; zero: none by itself
 	Restarts  int
+	Late      int // answers of earlier processes that came when nobody waited any more
 	LastExit  string
 }
 
@@ -68,11 +72,11 @@ func (in *instance) enter(state State, why string, changes ...func(*record)) {
 	if r.State != state {
 		r.Since = now
 	}
-	r.State, r.Why, r.NextStart = state, why, time.Time{}
+	r.State, r.Why, r.Cause, r.NextStart = state, why, "", time.Time{}
 	for _, change := range changes {
 		change(r)
 	}
-	entry := Entry{Kind: KindState, Module: in.id.Name, Instance: in.id.Instance, State: state, Text: why, PID: r.PID}
+	entry := Entry{Kind: KindState, Module: in.id.Name, Instance: in.id.Instance, State: state, Cause: r.Cause, Text: why, PID: r.PID}
 	if !r.NextStart.IsZero() {
 		entry.DelayMS = r.NextStart.Sub(now).Milliseconds()
 	}
@@ -85,11 +89,12 @@ func (in *instance) enter(state State, why string, changes ...func(*record)) {
 // run is the instance's life. It returns when life has ended and nothing of the instance is left.
 func (in *instance) run(life context.Context) {
 	policy := restartPolicy{rules: in.module.Restart}
-	for first := true; life.Err() == nil; first = false {
-		end := in.live(life, first)
+	for cause := ""; life.Err() == nil; {
+		end := in.live(life, cause)
 		if life.Err() != nil {
 			break
 		}
+		cause = end.closest()
 		d := policy.next(time.Now(), end, rand.Float64())
 		if !end.wanted {
 			in.rememberEnd(end)
@@ -97,7 +102,7 @@ func (in *instance) run(life context.Context) {
 		} else if !end.ready { // a module started by hand: whoever did that wants to know
 			in.warn(end.what)
 		}
-		goOn, asked := in.rest(life, d)
+		goOn, asked := in.rest(life, d, cause)
 		if !goOn {
 			break
 		}
@@ -108,6 +113,7 @@ func (in *instance) run(life context.Context) {
 			in.s.restartGroup(in.module)
 		}
 	}
+	in.letGo()
 	in.enter(Stopped, "")
 	in.s.retire(in.id)
 }
@@ -119,12 +125,15 @@ func (in *instance) rememberEnd(end ending) {
 	in.record.LastExit = end.what
 }
 
-// prepare has the module built and waits until those it comes after are ready.
+// prepare has the module built and waits until those it comes after are ready, and it may run here.
 func (in *instance) prepare(life context.Context) error {
 	if err := in.s.builds.run(life, in); err != nil {
 		return err
 	}
-	return in.awaitOthers(life)
+	if err := in.awaitOthers(life); err != nil {
+		return err
+	}
+	return in.hold(life)
 }
 
 // awaitOthers waits until the modules this one comes after are ready.
@@ -145,15 +154,19 @@ func (in *instance) awaitOthers(life context.Context) error {
 
 // rest waits out what the policy decided; false means that life ended, or that the supervisor stops and starts nothing more.
 // asked means that somebody did not want to wait.
-func (in *instance) rest(life context.Context, d decision) (goOn, asked bool) {
+func (in *instance) rest(life context.Context, d decision, cause string) (goOn, asked bool) {
 	if d.state == "" {
 		return life.Err() == nil && !in.s.stopping(), false
+	}
+	if d.delay != 0 {
+		in.letGo()
 	}
 	if d.state == Stopped {
 		in.s.retire(in.id)
 	}
 	var timer <-chan time.Time
 	in.enter(d.state, d.why, func(r *record) {
+		r.Cause = cause
 		if d.delay != forever {
 			r.NextStart = time.Now().Add(d.delay)
 		}
@@ -175,14 +188,16 @@ func (in *instance) rest(life context.Context, d decision) (goOn, asked bool) {
 	return !in.s.stopping(), asked
 }
 
-// live is one process from spawn to reap; it returns why it ended.
-func (in *instance) live(life context.Context, first bool) ending {
+// live is one process from spawn to reap; it returns why it ended. cause is that of the one before, "" if there was none.
+func (in *instance) live(life context.Context, cause string) ending {
 	if err := in.prepare(life); err != nil {
 		return ending{cause: []string{causeBuild}, what: err.Error()}
 	}
+	life, unlease := in.leased(life)
+	defer unlease()
 	p := &incarnation{born: time.Now(), byHand: in.s.opts.ByHand[in.module.Name]}
 	in.enter(Starting, "", func(r *record) {
-		if !first {
+		if r.Cause = cause; cause != "" {
 			r.Restarts++
 		}
 		select {
@@ -193,10 +208,12 @@ func (in *instance) live(life context.Context, first bool) ending {
 	if err := in.start(life, p); err != nil {
 		why := "the start failed"
 		if life.Err() != nil {
-			why = "asked to stop"
+			why = endOf(life).what
 		}
 		in.end(p, why)
-		return in.failedStart(p, err)
+		end := in.failedStart(p, err)
+		end.wanted = end.wanted || life.Err() != nil
+		return end
 	}
 	end := in.watch(life, p)
 	end.of, end.ready, end.ran = p, true, time.Since(p.ready)
@@ -245,7 +262,7 @@ func (in *instance) watch(life context.Context, p *incarnation) ending {
 			stopping = nil
 			in.enter(Draining, "the supervisor stops")
 		case <-life.Done():
-			return ending{what: "asked to stop"}
+			return endOf(life)
 		case why := <-in.kick:
 			return ending{what: why, wanted: true}
 		case <-p.exited():

@@ -17,14 +17,15 @@ type Kind string
 
 // The kinds of journal entries.
 const (
-	KindSupervisor Kind = "supervisor" // the supervisor itself started, stops, has stopped
-	KindState      Kind = "state"      // an instance changed its state
-	KindExit       Kind = "exit"       // a process ended
-	KindCrash      Kind = "crash"      // a report about an abnormal end was written
-	KindBuild      Kind = "build"      // a module was built
-	KindRefused    Kind = "refused"    // a connection or a service request was refused
-	KindCall       Kind = "call"       // a call ended without a module's answer
-	KindWarning    Kind = "warning"    // something a person should know that stopped nothing
+	KindSupervisor   Kind = "supervisor"   // the supervisor itself started, stops, has stopped
+	KindState        Kind = "state"        // an instance changed its state
+	KindExit         Kind = "exit"         // a process ended
+	KindCrash        Kind = "crash"        // a report about an abnormal end was written
+	KindBuild        Kind = "build"        // a module was built
+	KindRefused      Kind = "refused"      // a connection or a service request was refused
+	KindCall         Kind = "call"         // a call ended without a module's answer
+	KindSubscription Kind = "subscription" // a subscription goes on with another process
+	KindWarning      Kind = "warning"      // something a person should know that stopped nothing
 )
 
 // Entry is one thing the supervisor saw or did. Which members are set depends on Kind.
@@ -35,6 +36,7 @@ type Entry struct {
 	Module   string    `json:"module,omitempty"`   // name
 	Instance int       `json:"instance,omitempty"` // from 1
 	State    State     `json:"state,omitempty"`    // KindState: the new one
+	Cause    string    `json:"cause,omitempty"`    // KindState after an end: why, as restart.on calls it, or "asked"
 	PID      int       `json:"pid,omitempty"`
 	Text     string    `json:"text"`               // one sentence: what happened and why
 	DelayMS  int64     `json:"delay_ms,omitempty"` // KindState backoff: until the next attempt
@@ -76,11 +78,16 @@ type Journal struct {
 	mu      sync.Mutex
 	ring    []Entry // the last journalSize entries; Seq n is at (n-1) % journalSize
 	last    uint64
+	counts  map[Kind]uint64
 	arrived chan struct{} // closed and replaced with every entry
 	closed  bool
+
+	histories map[place]*History
 }
 
-func newJournal() *Journal { return &Journal{arrived: make(chan struct{})} }
+func newJournal() *Journal {
+	return &Journal{arrived: make(chan struct{}), counts: map[Kind]uint64{}, histories: map[place]*History{}}
+}
 
 func (j *Journal) add(e Entry) {
 	j.mu.Lock()
@@ -90,6 +97,7 @@ func (j *Journal) add(e Entry) {
 	}
 	j.last++
 	e.Seq, e.Time = j.last, time.Now()
+	j.count(e)
 	if len(j.ring) < journalSize {
 		j.ring = append(j.ring, e)
 	} else {

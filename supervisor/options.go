@@ -29,4 +29,7 @@ type Options struct {
 	Services []Service
 	// Engine stands behind further services. The supervisor opens and closes it; it may serve one supervisor only.
 	Engine Engine
+	// Spans gets every part of every call when it has ended, on the goroutine of the call: it must not block, and is called
+	// concurrently until Run has returned. Default: nobody traces, which costs nothing.
+	Spans func(Span)
 }

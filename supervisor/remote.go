@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/ixtrun/ixt/ipc"
 )
@@ -69,9 +70,20 @@ func (r *router) away(f *flight) (bool, error) {
 
 // callRemote hands a call over to another supervisor, whose verdict stands.
 func (r *router) callRemote(ctx context.Context, f *flight) (json.RawMessage, error) {
+	if f.ttl > 0 && f.ctx == nil { // nothing here has limited it yet
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.ttl)
+		defer cancel()
+	}
+	if f.accepted.IsZero() {
+		f.accepted = time.Now()
+	}
 	data, err := r.remote.Call(ctx, RemoteCall{Message: f.msg, Context: f.mc, Node: f.node, Target: f.target, Depth: f.depth})
+	f.ended = time.Now()
 	var e *ipc.Error
-	if errors.As(err, &e) {
+	_ = errors.As(err, &e)
+	r.traceCall(nil, f, e)
+	if e != nil {
 		r.report(nil, Entry{Kind: KindCall, Text: e.Error(), Topic: f.msg.Topic, Code: e.Code, CallID: f.mc.CallID, TraceID: f.mc.TraceID})
 	}
 	return data, err

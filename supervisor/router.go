@@ -26,6 +26,7 @@ import (
 type router struct {
 	journal *Journal
 	remote  Remote                                             // nil: this supervisor is alone
+	spans   func(Span)                                         // nil: nobody traces
 	outlook func(modules []string, deadline time.Time) outlook // what becomes of modules that provide nothing now
 	demand  func(modules []string)                             // starts modules that start on demand
 	// awaitBuilds lets the first build of modules end: a compiler's time is not taken off a call's.
@@ -48,7 +49,7 @@ type outlook struct {
 }
 
 func newRouter(journal *Journal) *router {
-	return &router{journal: journal, topics: map[string]*topic{}, door: topic{reports: map[string]*reported{}}, changed: make(chan struct{}), idle: make(chan struct{})}
+	return &router{journal: journal, topics: map[string]*topic{}, door: topic{reports: map[string]*reported{}, counts: newCounts()}, changed: make(chan struct{}), idle: make(chan struct{})}
 }
 
 // declare makes the topics of a module known, so that a call to one waits for an instance instead of failing.
@@ -58,7 +59,7 @@ func (r *router) declare(m *manifest.Module, byHand bool) {
 	for name, rules := range m.Services {
 		t := r.topics[name]
 		if t == nil {
-			t = &topic{name: name, rules: rules, reports: map[string]*reported{}, counts: counts{byCode: map[string]uint64{}}}
+			t = &topic{name: name, rules: rules, reports: map[string]*reported{}, counts: newCounts()}
 			r.topics[name] = t
 		}
 		t.byHand = t.byHand || byHand
@@ -145,22 +146,25 @@ func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
 	}
 	defer cancel()
 	f.ctx, f.accepted = ctx, time.Now()
-	for f.mc.Attempt = 1; ; {
+	f.asked = f.accepted
+	for f.mc.Attempt = max(f.mc.Attempt, 1); ; f.asked, f.granted = f.ended, (time.Time{}) {
+		f.tries++
 		p, err := r.acquire(ctx, t, f)
 		if errors.Is(err, errElsewhere) {
 			return r.callRemote(ctx, f)
 		}
 		if err != nil {
-			r.count(t, func(c *counts) { c.failed++ })
+			f.ended = time.Now()
 			return nil, r.verdict(t, nil, f, err)
 		}
+		f.granted = time.Now()
 		data, err := p.talk.Call(ctx, f.msg, f.mc, r.follow(t, p, f))
+		f.ended = time.Now()
 		if err == nil {
-			r.count(t, func(c *counts) { c.done++ })
+			r.finish(t, p, f, nil)
 			return data, nil
 		}
 		if !r.again(ctx, t, p, f, err) {
-			r.count(t, func(c *counts) { c.failed++ })
 			return nil, r.verdict(t, p, f, err)
 		}
 	}
@@ -217,10 +221,27 @@ func (r *router) noProvider(name string) error {
 	return ipc.Errorf(ipc.CodeNoProvider, "no module provides %s; %s", name, hint)
 }
 
-func (r *router) count(t *topic, f func(*counts)) {
+// repeat counts an attempt that failed and is followed by another one; resent is 1 if the call had been delivered.
+func (r *router) repeat(t *topic, p *provider, f *flight, e *ipc.Error, resent uint64) {
+	r.traceAttempt(p, f, e)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	f(&t.counts)
+	t.counts.attempt(f, e)
+	t.counts.retried += resent
+}
+
+// finish counts a call that has ended and hands out its spans. t is nil if it was refused before it had one, p if nobody had it,
+// e if it succeeded.
+func (r *router) finish(t *topic, p *provider, f *flight, e *ipc.Error) {
+	if t != nil {
+		r.traceAttempt(p, f, e)
+	} else {
+		t = &r.door
+	}
+	r.mu.Lock()
+	t.counts.end(f, p, e)
+	r.mu.Unlock()
+	r.traceCall(p, f, e)
 }
 
 func (r *router) ended() {

@@ -58,7 +58,7 @@ func (s *Supervisor) site() Site {
 type Caller struct {
 	ID      ipc.ModuleID
 	Module  *manifest.Module // its rights are in Requires
-	TraceID string           // "" if the request named none
+	TraceID string           // the request's own, else that of the call it belongs to; "" if there is none
 	parent  *flight          // the open call in whose handling it asks; nil if none
 	reach   reach
 	open    bool // everything is allowed
@@ -126,6 +126,9 @@ func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, re
 			return nil, hostError(ipc.CodeCancelled, "the request belongs to handle %d, which is not open any more", req.Parent)
 		}
 		caller.parent = open.(*flight)
+		if caller.TraceID == "" {
+			caller.TraceID = caller.parent.mc.TraceID
+		}
 		var cancel context.CancelFunc
 		ctx, cancel = within(ctx, caller.parent.ctx)
 		defer cancel()

@@ -15,3 +15,8 @@ const (
 	Failed   State = "failed"   // given up; tried again much later, or never
 	Stopped  State = "stopped"  // by command, or not started yet
 )
+
+// States returns all of them.
+func States() []State {
+	return []State{Waiting, Starting, Ready, Unready, Draining, Stopping, Backoff, Failed, Stopped}
+}

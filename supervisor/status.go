@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ixtrun/ixt/internal/logs"
+	"github.com/ixtrun/ixt/ipc"
 	"github.com/ixtrun/ixt/manifest"
 )
 
@@ -37,8 +38,9 @@ type InstanceStatus struct {
 	NextStart   *time.Time `json:"next_start,omitempty"` // when the next attempt is due
 	Restarts    int        `json:"restarts"`
 	LastExit    string     `json:"last_exit,omitempty"`
-	Late        int        `json:"late,omitempty"`   // answers of the current process that came when nobody waited any more
+	Late        int        `json:"late,omitempty"`   // answers that came when nobody waited any more, since the instance was first started
 	Socket      string     `json:"socket,omitempty"` // where a module started by hand connects
+	History     History    `json:"history"`
 }
 
 // TopicStatus is what is known of a topic.
@@ -48,12 +50,23 @@ type TopicStatus struct {
 	Ready    int      `json:"ready"`     // instances that take calls
 	InFlight int      `json:"in_flight"` // calls that modules have
 	Queued   int      `json:"queued"`
-	Done     uint64   `json:"done"`     // since the start
-	Failed   uint64   `json:"failed"`   // with any error
-	Rejected uint64   `json:"rejected"` // the queue was full
-	Retried  uint64   `json:"retried"`  // sent to another instance
+	// What follows counts calls since the start. Each that has ended is in Done or in Failed.
+	Done         uint64 `json:"done"`          // a module answered with a result
+	Failed       uint64 `json:"failed"`        // all others: the sum of the next three
+	Errors       uint64 `json:"errors"`        // a module answered with an error
+	NotDelivered uint64 `json:"not_delivered"` // no module ever saw them
+	Unknown      uint64 `json:"unknown"`       // delivered, and not answered
+	Rejected     uint64 `json:"rejected"`      // of the failed, those for which the queue was full
+	Retried      uint64 `json:"retried"`       // sent again, to another instance; a call may be so several times
+	Late         uint64 `json:"late"`          // answered when nobody waited any more
+	// Failures are the failed calls by outcome and code.
+	Failures []Failures `json:"failures,omitempty"`
 	// Codes counts the failed calls that no module answered, by code.
 	Codes map[string]uint64 `json:"codes,omitempty"`
+
+	Duration Histogram `json:"duration"` // from the supervisor's taking a call on to its end, once for each call
+	Queue    Histogram `json:"queue"`    // the wait for an instance that has room, once for each attempt that was not refused at once
+	Handling Histogram `json:"handling"` // from then until the answer, or until nobody waits for it, once for each attempt
 }
 
 // Modules returns the status of every module, by name.
@@ -103,15 +116,43 @@ func (s *Supervisor) Topics() []TopicStatus {
 		t := r.topics[name]
 		status := TopicStatus{
 			Topic: name, Modules: slices.Clone(t.modules), Ready: len(t.providers), Queued: len(t.queue),
-			Done: t.counts.done, Failed: t.counts.failed, Rejected: t.counts.rejected, Retried: t.counts.retried,
-			Codes: maps.Clone(t.counts.byCode),
+			Done: t.counts.done, Retried: t.counts.retried, Late: t.counts.late,
+			Duration: t.counts.whole, Queue: t.counts.queue, Handling: t.counts.handling,
 		}
+		status.fail(t.counts.failures())
 		for _, p := range t.providers {
 			status.InFlight += p.perTopic[name]
 		}
 		out = append(out, status)
 	}
 	return out
+}
+
+// fail sets all that follows from the calls that failed.
+func (s *TopicStatus) fail(failures []Failures) {
+	s.Failures, s.Codes = failures, map[string]uint64{}
+	for _, f := range failures {
+		s.Failed += f.Calls
+		switch f.Outcome {
+		case ipc.Done:
+			s.Errors += f.Calls
+			continue
+		case ipc.NotDelivered:
+			s.NotDelivered += f.Calls
+		default:
+			s.Unknown += f.Calls
+		}
+		s.Codes[f.Code] += f.Calls
+	}
+	s.Rejected = s.Codes[ipc.CodeBusy]
+}
+
+// Refused returns the calls that were refused before they had a topic, by outcome and code: nobody provides it, the caller may not
+// have it, too many calls wait for each other, or the supervisor stops. Topics does not count them.
+func (s *Supervisor) Refused() []Failures {
+	s.router.mu.Lock()
+	defer s.router.mu.Unlock()
+	return s.router.door.counts.failures()
 }
 
 func (u *unit) status() ModuleStatus {
@@ -126,23 +167,23 @@ func (u *unit) status() ModuleStatus {
 	}
 	if len(out.Instances) == 0 {
 		_, why := u.prospect(time.Time{})
-		out.Instances = []InstanceStatus{{Instance: 1, State: Stopped, Why: why}}
+		out.Instances = []InstanceStatus{{Instance: 1, State: Stopped, Why: why, History: u.s.journal.history(place{m.Name, 1})}}
 	}
 	return out
 }
 
 func (in *instance) status() InstanceStatus {
-	r := in.snapshot()
+	in.mu.Lock()
+	r, p := in.record, in.provider
+	in.mu.Unlock()
 	out := InstanceStatus{
 		Instance: in.id.Instance, State: r.State, Why: r.Why, Since: r.Since, PID: r.PID, SDK: r.SDK, Concurrency: r.Limit,
-		Restarts: r.Restarts, LastExit: r.LastExit, Socket: r.Socket,
+		Restarts: r.Restarts, LastExit: r.LastExit, Socket: r.Socket, Late: r.Late,
+		History: in.s.journal.history(place{in.id.Name, in.id.Instance}),
 	}
-	in.mu.Lock()
-	p := in.provider
-	in.mu.Unlock()
 	if p != nil {
 		out.InFlight, _ = in.s.router.load(p, time.Now())
-		out.Late = p.talk.Stats().Late
+		out.Late += p.talk.Stats().Late
 	}
 	if !r.ReadyAt.IsZero() {
 		out.ReadyAt = &r.ReadyAt

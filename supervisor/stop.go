@@ -19,6 +19,7 @@ const unkillable = 10 * time.Second
 //
 //	stop routing, drain ─> shutdown message ─> end of the connection ─> SIGTERM ─> SIGKILL ─> reap, last lines of the log
 func (in *instance) end(p *incarnation, why string) (exit string) {
+	defer in.fence(p)()
 	if p.provider != nil {
 		idle := in.s.router.detach(p.provider)
 		if !p.died && !p.hung && !p.stopped() && !isDone(p.talk.Done()) {
@@ -38,10 +39,10 @@ func (in *instance) end(p *incarnation, why string) (exit string) {
 		in.forget(p, "")
 		return ""
 	}
+	if s := in.snapshot().State; s == Draining || s != Stopping && !isDone(p.exited()) { // it may have died while it drained
+		in.enter(Stopping, why)
+	}
 	if !isDone(p.exited()) {
-		if in.snapshot().State != Stopping {
-			in.enter(Stopping, why)
-		}
 		if p.hung {
 			in.dump(p)
 		}
@@ -89,6 +90,9 @@ func (in *instance) forget(p *incarnation, exit string) {
 	r.PID, r.Started, r.SDK, r.Limit, r.Socket, r.ReadyAt = 0, 0, "", 0, "", time.Time{}
 	if exit != "" {
 		r.LastExit = exit
+	}
+	if in.provider != nil {
+		r.Late += in.provider.talk.Stats().Late
 	}
 	in.provider = nil
 }

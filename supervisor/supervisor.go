@@ -82,6 +82,7 @@ func New(opts *Options) (*Supervisor, error) {
 		return nil, err
 	}
 	s.router = newRouter(s.journal)
+	s.router.spans = s.opts.Spans
 	s.builds = newBuilds(s)
 	s.router.outlook, s.router.demand, s.router.awaitBuilds = s.outlook, s.demand, s.builds.await
 	for _, m := range modules {

@@ -23,12 +23,6 @@ type topic struct {
 	reports   map[string]*reported // by code
 }
 
-// counts are a topic's totals since the start.
-type counts struct {
-	done, failed, rejected, retried uint64
-	byCode                          map[string]uint64 // of those that failed without a module's answer
-}
-
 // waiter is a call in a topic's queue.
 type waiter struct {
 	priority ipc.Priority
@@ -197,6 +191,9 @@ func (r *router) report(t *topic, e Entry) {
 	}
 	now := time.Now()
 	r.mu.Lock()
+	if e.Kind == KindRefused { // it never was a call
+		t.counts.fail(ipc.NotDelivered, e.Code)
+	}
 	seen := t.reports[e.Code]
 	if seen == nil {
 		seen = &reported{}

@@ -234,8 +234,8 @@ func (in *instance) settled(ctx context.Context, restarts int) error {
 			case Ready, Unready:
 				return nil
 			case Waiting:
-				if r.Socket != "" {
-					return nil // for a person, who may take long
+				if r.Socket != "" || in.module.Scale.Singleton {
+					return nil // for a person, or another supervisor, who may take long
 				}
 			case Backoff, Failed:
 				return hostError(ipc.CodeUnavailable, "%s did not come back: %s", in.id, r.Why)

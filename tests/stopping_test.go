@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"encoding/json"
+	"syscall"
 	"testing"
 	"time"
 
@@ -172,9 +173,9 @@ func TestCallDuringARestartWaitsForTheSuccessor(t *testing.T) {
 }
 
 func TestOpenCallsAreDrainedOnceWhenAllStops(t *testing.T) {
-	const drain = 500 * time.Millisecond
+	const drain = 2 * time.Second
 	f, g := newFleet(t), newGate(t)
-	f.add("work", "polite", []string{"work.gate"}, "[stop]\ndrain = \"500ms\"\nshutdown = \"10ms\"\n")
+	f.add("work", "polite", []string{"work.gate"}, "[stop]\ndrain = \"2s\"\nshutdown = \"10ms\"\n")
 	f.start()
 	call := f.later("work.gate", g.path)
 	g.arrival()
@@ -184,6 +185,29 @@ func TestOpenCallsAreDrainedOnceWhenAllStops(t *testing.T) {
 	stopping := f.awaitState("work", supervisor.Stopping)
 	require.GreaterOrEqual(t, stopping.Time.Sub(all.Time), drain)
 	require.Less(t, stopping.Time.Sub(all.Time), 2*drain)
+}
+
+// What dies while it drains has been stopping, too, before it is stopped.
+func TestDeathWhileAllStops(t *testing.T) {
+	f, g := newFleet(t), newGate(t)
+	f.add("work", "polite", []string{"work.gate"}, "")
+	f.start()
+	call := f.later("work.gate", g.path)
+	g.arrival()
+	pid := f.pids()[0]
+	f.stop()
+	f.awaitState("work", supervisor.Draining)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	requireCode(t, <-call, ipc.CodeModuleGone, ipc.Unknown)
+	f.awaitState("work", supervisor.Stopped)
+	var states []supervisor.State
+	for _, e := range f.Journal().Last(100) {
+		if e.Kind == supervisor.KindState && e.Module == "work" && (len(states) == 0 || states[len(states)-1] != e.State) {
+			states = append(states, e.State)
+		}
+	}
+	require.Equal(t, []supervisor.State{supervisor.Starting, supervisor.Ready, supervisor.Draining, supervisor.Stopping}, states[:4])
+	require.Equal(t, supervisor.Stopped, states[len(states)-1])
 }
 
 func TestShutdownMayCallWhatItComesAfter(t *testing.T) {

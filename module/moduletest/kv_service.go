@@ -49,7 +49,7 @@ func (h *Harness) inStore(b *store, req *ipc.Envelope, p ipc.KVParams) (any, err
 		return h.set(b, p)
 	case ipc.MethodAdd:
 		value, revision, err := b.add(p.Key, p.Delta)
-		return ipc.KVWritten{Revision: revision, Value: value}, err
+		return ipc.KVCounted{Value: value, Revision: revision}, err
 	case ipc.MethodDelete:
 		if err := b.expect(p.Key, p.Revision); err != nil {
 			return nil, err

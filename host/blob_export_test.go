@@ -1,0 +1,6 @@
+package host
+
+import "time"
+
+// SetIdle shortens the time after which a transfer ends in which nothing came.
+func (h *Host) SetIdle(d time.Duration) { h.blob.transfers.idle = d }

@@ -1,0 +1,102 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/ixtrun/ixt/ipc"
+	"github.com/ixtrun/ixt/manifest"
+	"github.com/ixtrun/ixt/supervisor"
+)
+
+// publish returns when the engine has the event, and has stored it if a durable subscription waits for it.
+func (s *events) publish(ctx context.Context, caller supervisor.Caller, p ipc.Publication) error {
+	if err := manifest.CheckTopic(p.Topic, false); err != nil {
+		return refuse(ipc.CodeInvalidInput, "%v", err)
+	}
+	if err := caller.Deny(caller.Module.Publishes(p.Topic), "publish on "+p.Topic, "provides", "events", caller.Module.Provides.Events, p.Topic); err != nil {
+		return err
+	}
+	data, err := p.Payload.Decode()
+	if err != nil {
+		return refuse(ipc.CodeInvalidInput, "%v", err)
+	}
+	if len(data) > ipc.MaxChunk {
+		return refuse(ipc.CodeTooLarge, "an event of %d bytes; it may have %d: put it into a blob and publish its name", len(data), ipc.MaxChunk)
+	}
+	header := nats.Header{}
+	header.Set(headerSource, caller.Source())
+	header.Set(headerTrace, traceOf(caller))
+	header.Set(headerTime, strconv.FormatInt(time.Now().Unix(), 10))
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	return s.send(ctx, p.Topic, header, data)
+}
+
+// send stores an event that a durable subscription waits for, and lets the others have it only then: what is refused has reached
+// nobody. An event that nobody seemed to wait for is looked at again when the engine has it. By then there is news of every
+// durable subscription that was answered before, since what one server sends comes in order.
+func (s *events) send(ctx context.Context, topic string, header nats.Header, data []byte) error {
+	what := "publishing on " + topic
+	conn, js, err := s.engine.use(ctx)
+	if err != nil {
+		return explain(err, what, true)
+	}
+	kept := &nats.Msg{Subject: keptSubject + topic, Header: header, Data: data}
+	stored, err := s.keep(ctx, conn, js, kept)
+	if err != nil {
+		return explain(err, what, true)
+	}
+	err = conn.PublishMsg(&nats.Msg{Subject: eventSubject + topic, Header: header, Data: data})
+	if err != nil && !stored {
+		return explain(err, what, true)
+	}
+	if err == nil {
+		err = conn.FlushWithContext(ctx)
+	}
+	if err == nil && !stored {
+		_, err = s.keep(ctx, conn, js, kept)
+	}
+	if err != nil {
+		return unsure(err, what)
+	}
+	return nil
+}
+
+// keep stores an event if a durable subscription waits for it, and reports whether one does.
+func (s *events) keep(ctx context.Context, conn *nats.Conn, js jetstream.JetStream, m *nats.Msg) (bool, error) {
+	for again := true; ; again = false {
+		wanted, err := s.interest.in(ctx, conn, js, m.Subject)
+		if !wanted || err != nil {
+			return false, err
+		}
+		_, err = js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
+		if !again || !noStream(err) {
+			return err == nil, err
+		}
+		s.interest.doubt() // somebody has taken the stream away, and with it those who waited
+	}
+}
+
+// unsure explains an error after which some may have the event.
+func unsure(err error, what string) *ipc.Error {
+	e := explain(err, what, true)
+	e.Outcome = ipc.Unknown
+	if e.Code == ipc.CodeUnavailable {
+		e.Code = ipc.CodeTimeout
+	}
+	return e
+}
+
+func traceOf(caller supervisor.Caller) string {
+	if caller.TraceID != "" {
+		return caller.TraceID
+	}
+	return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
+}
