@@ -19,7 +19,7 @@ const headerSHA256 = "Ixt-Sha256"
 
 // PutBlob stores what from has, of any size, under a name.
 func (c *Client) PutBlob(ctx context.Context, bucket, name string, from io.Reader) (info ipc.BlobInfo, err error) {
-	response, err := c.send(ctx, http.MethodPut, endpoint("blobs", bucket, name), from)
+	response, err := c.send(ctx, http.MethodPut, c.endpoint("blobs", bucket, name), from)
 	if err != nil {
 		return info, err
 	}
@@ -29,7 +29,7 @@ func (c *Client) PutBlob(ctx context.Context, bucket, name string, from io.Reade
 
 // GetBlob writes a blob to w. Its sum is checked at the end; what was written before an error is worth nothing.
 func (c *Client) GetBlob(ctx context.Context, bucket, name string, w io.Writer) error {
-	response, err := c.send(ctx, http.MethodGet, endpoint("blobs", bucket, name), nil)
+	response, err := c.send(ctx, http.MethodGet, c.endpoint("blobs", bucket, name), nil)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 // reached is a [*NoSupervisorError] or a [*PermissionError].
 type Client struct {
 	http http.Client
+	node string // that is meant; "": whoever answers
 }
 
 // NewClient returns a client of the supervisor that answers at the first of paths; nil means [SocketPaths] without a flag.
@@ -28,7 +29,7 @@ func NewClient(paths []string) *Client {
 	if paths == nil {
 		paths = SocketPaths("", "")
 	}
-	return &Client{http.Client{Transport: &http.Transport{
+	return &Client{http: http.Client{Transport: &http.Transport{
 		DisableKeepAlives:  true,
 		DisableCompression: true,
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, paths) },
@@ -76,7 +77,7 @@ func (c *Client) Restart(ctx context.Context, name string) (supervisor.ModuleSta
 }
 
 func (c *Client) command(ctx context.Context, name, command string) (status supervisor.ModuleStatus, err error) {
-	err = c.exchange(ctx, http.MethodPost, endpoint("modules", name, command), nil, &status)
+	err = c.exchange(ctx, http.MethodPost, c.endpoint("modules", name, command), nil, &status)
 	return status, err
 }
 
@@ -91,7 +92,7 @@ func (c *Client) Call(ctx context.Context, req CallRequest) (json.RawMessage, er
 		return nil, invalid(ipc.CodeFrameTooLarge, "a payload of %d bytes does not fit into a frame of %d", len(req.Payload), ipc.DefaultMaxFrame)
 	}
 	var answer CallAnswer
-	if err := c.exchange(ctx, http.MethodPost, endpoint("call"), body, &answer); err != nil {
+	if err := c.exchange(ctx, http.MethodPost, c.endpoint("call"), body, &answer); err != nil {
 		return nil, callError(err)
 	}
 	return answer.Data, nil
@@ -119,13 +120,16 @@ func callError(err error) error {
 
 // get asks for one JSON value.
 func get[T any](ctx context.Context, c *Client, path ...string) (v T, err error) {
-	err = c.exchange(ctx, http.MethodGet, endpoint(path...), nil, &v)
+	err = c.exchange(ctx, http.MethodGet, c.endpoint(path...), nil, &v)
 	return v, err
 }
 
 // endpoint is the URL of a path whose segments may hold anything.
-func endpoint(segments ...string) *url.URL {
+func (c *Client) endpoint(segments ...string) *url.URL {
 	u := &url.URL{Scheme: "http", Host: "ixt", Path: "/v1"}
+	if c.node != "" {
+		u = u.JoinPath("nodes", url.PathEscape(c.node))
+	}
 	escaped := make([]string, len(segments))
 	for i, s := range segments {
 		escaped[i] = url.PathEscape(s)

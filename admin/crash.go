@@ -19,7 +19,7 @@ type CrashReport = crash.Report
 // Crashes returns the heads of a module's crash reports, or of all if that is "", the newest first. One whose file cannot be
 // read has the reason in Damaged.
 func (c *Client) Crashes(ctx context.Context, module string) (heads []CrashHead, err error) {
-	u := endpoint("crashes")
+	u := c.endpoint("crashes")
 	if module != "" {
 		u.RawQuery = url.Values{"module": {module}}.Encode()
 	}

@@ -29,6 +29,8 @@
 //	                                    empty, when the subscription stands
 //	GET  /v1/blobs/{bucket}/{name}      the bytes of a blob, with their sum in the header Ixt-Sha256
 //	PUT  /v1/blobs/{bucket}/{name}      stores the body, of any size, as a blob: an [ipc.BlobInfo]
+//	GET  /v1/nodes                      [Node]: the supervisors of a cluster, an array; empty if this one is alone
+//	ANY  /v1/nodes/{node}/...           the same below /v1, answered by another node; no streams
 //	GET  /v1/journal?after=S&last=N&follow=1
 //	                                    [supervisor.Entry], one per line: those after number S, at most the newest N,
 //	                                    and with follow whatever comes. A gap in seq means that the reader was too slow
@@ -39,6 +41,7 @@
 //	                                    first
 //	GET  /v1/crashes/{id}               [CrashReport] with that ID, of which the number is enough; or "last"; or, by the
 //	                                    name of a module, its newest
+//	GET  /metrics                       everything that is measured, in the text format of Prometheus (docs/observability.md)
 //
 // Bodies of requests but blobs are bounded by the largest frame (16 MiB) with some room for what is around the payload. A stream ends
 // when the supervisor stops.

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/ixtrun/ixt/ipc"
 	"github.com/ixtrun/ixt/supervisor"
 )
@@ -28,14 +30,16 @@ type Info struct {
 
 // Server serves the API of one supervisor.
 type Server struct {
-	sup  *supervisor.Supervisor
-	info Info
-	mux  *http.ServeMux
+	sup      *supervisor.Supervisor
+	info     Info
+	mux      *http.ServeMux
+	cluster  Cluster // nil: this supervisor is alone
+	registry *prometheus.Registry
 }
 
 // NewServer returns a Server for sup; info is what /v1/version answers.
 func NewServer(sup *supervisor.Supervisor, info Info) *Server {
-	s := &Server{sup: sup, info: info, mux: http.NewServeMux()}
+	s := &Server{sup: sup, info: info, mux: http.NewServeMux(), registry: newRegistry(sup, info)}
 	s.handle("GET /v1/version", func(*http.Request) (any, error) { return s.info, nil })
 	s.handle("GET /v1/modules", func(*http.Request) (any, error) { return sup.Modules(), nil })
 	s.handle("GET /v1/modules/{name}", func(r *http.Request) (any, error) { return sup.Module(r.PathValue("name")) })
@@ -49,8 +53,11 @@ func NewServer(sup *supervisor.Supervisor, info Info) *Server {
 	s.mux.HandleFunc("GET /v1/services/{service}/{method}", s.attend)
 	s.mux.HandleFunc("GET /v1/blobs/{bucket}/{name}", s.getBlob)
 	s.mux.HandleFunc("PUT /v1/blobs/{bucket}/{name}", s.putBlob)
+	s.handle("GET /v1/nodes", s.nodes)
+	s.mux.HandleFunc("/v1/nodes/{node}/{path...}", s.onNode)
 	s.mux.HandleFunc("GET /v1/journal", s.journal)
 	s.mux.HandleFunc("GET /v1/logs", s.logs)
+	s.mux.Handle("GET /metrics", s.metrics())
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, invalid(ipc.CodeUnknownType, "there is no %s %s", r.Method, r.URL.Path))
 	})
@@ -62,11 +69,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.Serve
 
 // Serve answers requests until ctx ends, closes l, and returns when no request is left. End ctx after the supervisor's Run
 // has returned: streams then carry its last words, and end by themselves.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+func (s *Server) Serve(ctx context.Context, l net.Listener) error { return serve(ctx, l, s) }
+
+func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	requests, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	server := &http.Server{
-		Handler:           s,
+		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          log.New(io.Discard, "", 0), // what goes wrong with a client is the client's to see

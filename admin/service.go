@@ -22,7 +22,7 @@ func (c *Client) Ask(ctx context.Context, service, method string, params, result
 	if result == nil {
 		result = new(json.RawMessage)
 	}
-	return c.exchange(ctx, http.MethodPost, endpoint("services", service, method), body, result)
+	return c.exchange(ctx, http.MethodPost, c.endpoint("services", service, method), body, result)
 }
 
 // Attend subscribes to events, or watches keys, and yields what comes until ctx ends, the supervisor stops or there is an error,

@@ -100,7 +100,7 @@ func (w *lineWriter) flush() error      { return w.http.Flush() }
 func lines[T any](ctx context.Context, c *Client, query url.Values, path ...string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		u := endpoint(path...)
+		u := c.endpoint(path...)
 		u.RawQuery = query.Encode()
 		response, err := c.send(ctx, http.MethodGet, u, nil)
 		if err != nil {

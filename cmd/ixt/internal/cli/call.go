@@ -20,6 +20,7 @@ func (a *app) callCommand() *cobra.Command {
 		timeout  time.Duration
 		priority string
 		trace    string
+		target   string
 		verbose  bool
 		as       answerFormat
 	)
@@ -39,7 +40,7 @@ Exit codes: 0 done; 1 done, with an error of the module's or without the member 
 		Args:              arguments("TOPIC", "[PAYLOAD]"),
 		ValidArgsFunction: a.completeTopics(&src),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m := supervisor.Message{Topic: args[0], TTL: timeout, TraceID: trace}
+			m := supervisor.Message{Topic: args[0], Target: target, TTL: timeout, TraceID: trace}
 			var err error
 			if m.Priority, err = parsePriority(priority); err != nil {
 				return usage(cmd, "%v", err)
@@ -75,6 +76,7 @@ Exit codes: 0 done; 1 done, with an error of the module's or without the member 
 	flags := cmd.Flags()
 	flags.DurationVar(&timeout, "timeout", 0, "limit for the call, within the topic's timeout (default that timeout)")
 	flags.StringVar(&priority, "priority", "normal", "low, normal, high or urgent: who waits less")
+	flags.StringVar(&target, "target", "", "only this one: `module`, module:version or module:version/instance-002 (default whoever provides the topic)")
 	flags.StringVar(&trace, "trace", "", "trace `id` to pass on (default a new one)")
 	flags.BoolVarP(&verbose, "verbose", "v", false, "with --modules: show on stderr what the supervisor does and the modules write")
 	flags.BoolVar(&as.json, "json", false, "print the answer's JSON, whatever it is")
@@ -122,7 +124,7 @@ func (a *app) callRunning(ctx context.Context, m supervisor.Message) (json.RawMe
 		return nil, err
 	}
 	return client.Call(ctx, admin.CallRequest{
-		Topic: m.Topic, Payload: m.Payload, Priority: m.Priority, TraceID: m.TraceID,
+		Topic: m.Topic, Target: m.Target, Payload: m.Payload, Priority: m.Priority, TraceID: m.TraceID,
 		TTLMS: (m.TTL + time.Millisecond - 1).Milliseconds(), // rounded up: a very short limit must not become none
 	})
 }
@@ -137,6 +139,9 @@ func (a *app) callPrivate(ctx context.Context, src *source, m supervisor.Message
 		return nil, err
 	}
 	opts.OnDemand, opts.Build = true, true
+	if opts.Engine, err = new(engine).open(op); err != nil {
+		return nil, err
+	}
 	var v viewer = buildLines{a.stderr}
 	if verbose {
 		text := newTextLines(a.stderr)

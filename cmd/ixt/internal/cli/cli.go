@@ -24,6 +24,7 @@ type app struct {
 
 	socket string             // --socket
 	config string             // --config
+	node   string             // --node
 	found  *manifest.Operator // what settings has found
 }
 
@@ -85,6 +86,9 @@ Modules are called by topic and call each other; they are restarted, replaced an
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "admin socket of the supervisor (default $IXT_ADMIN_SOCKET, or the user's or the machine's)")
 	root.PersistentFlags().StringVar(&a.config, "config", "", "the operator's file (default ./supervisor.toml or /etc/ixt/supervisor.toml, if there)")
 	_ = root.MarkPersistentFlagFilename("config", "toml")
+	// Before the command, where -n is not the number of lines of one.
+	root.TraverseChildren = true
+	root.Flags().StringVarP(&a.node, "node", "n", "", "look at and steer the supervisor of another `node` of the cluster; before the command")
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run and call:"}, &cobra.Group{ID: "look", Title: "Look:"},
 		&cobra.Group{ID: "steer", Title: "Steer:"}, &cobra.Group{ID: "write", Title: "Write modules:"})
 	add := func(group string, commands ...*cobra.Command) {
@@ -93,10 +97,10 @@ Modules are called by topic and call each other; they are restarted, replaced an
 			root.AddCommand(c)
 		}
 	}
-	add("run", a.runCommand(), a.callCommand())
+	add("run", a.runCommand(), a.callCommand(), a.pubCommand(), a.subCommand())
 	add("look", a.psCommand(), a.describeCommand(), a.topicsCommand(), a.configCommand(), a.logsCommand(), a.journalCommand(),
 		a.crashCommand())
-	add("steer", a.startCommand(), a.stopCommand(), a.restartCommand())
+	add("steer", a.startCommand(), a.stopCommand(), a.restartCommand(), a.kvCommand(), a.blobCommand())
 	add("write", a.newCommand(), a.devCommand(), a.validateCommand())
 	root.AddCommand(a.versionCommand())
 	addBuiltin(root)

@@ -50,7 +50,7 @@ names it.`,
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), sup, door, "", "admin socket "+door.Addr().String(), &devLines{out: a.stdout, name: name})
+			return serve(cmd.Context(), sup, door, "", "admin socket "+door.Addr().String(), &devLines{out: a.stdout, name: name}, nil)
 		},
 	}
 	src.modulesFlag(cmd, "run the modules of this `directory` beside it (repeatable)")

@@ -78,6 +78,8 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 		return exitUsage
 	case errors.As(err, &nobody), errors.As(err, &denied):
 		return exitNotDelivered
+	case errors.As(err, &call) && call.Code == ipc.CodeConfigInvalid && call.Outcome == ipc.NotDelivered: // our own, not a module's
+		return exitUsage
 	case errors.As(err, &call):
 		return exitCode(call.Outcome)
 	}

@@ -7,23 +7,32 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ixtrun/ixt/admin"
 	"github.com/ixtrun/ixt/manifest"
 	"github.com/ixtrun/ixt/supervisor"
 )
 
 func (a *app) psCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use:   "ps",
 		Short: "Show every module, its instances and their states",
 		Example: `  ixt ps
-  ixt ps --json`,
+  ixt ps --all
+  ixt -n box-7 ps --json`,
 		Args:              arguments(),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := a.client()
 			if err != nil {
 				return err
+			}
+			if all {
+				nodes, err := client.AllModules(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return a.showNodes(nodes, asJSON)
 			}
 			modules, err := client.Modules(cmd.Context())
 			if err != nil {
@@ -35,8 +44,32 @@ func (a *app) psCommand() *cobra.Command {
 			return a.stdout.table(moduleTable(modules, time.Now()))
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "those of every node of the cluster")
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// showNodes is the same with a column for the node.
+func (a *app) showNodes(nodes []admin.NodeModules, asJSON bool) error {
+	if asJSON {
+		return a.stdout.json(nodes)
+	}
+	if len(nodes) == 0 {
+		_, err := fmt.Fprintln(a.stderr, "this supervisor is alone; `ixt run --nats URL` joins it to others")
+		return err
+	}
+	now := time.Now()
+	all := &table{head: append([]string{"NODE"}, moduleTable(nil, now).head...)}
+	for _, n := range nodes {
+		rows := moduleTable(n.Modules, now).rows
+		if n.Error != "" {
+			rows = [][]string{{"-", "-", "-", "-", "-", "-", "-", "-", oneLine(n.Error)}}
+		}
+		for _, row := range rows {
+			all.add(append([]string{n.Node}, row...)...)
+		}
+	}
+	return a.stdout.table(all)
 }
 
 func jsonFlag(cmd *cobra.Command, asJSON *bool) {

@@ -12,6 +12,7 @@ import (
 func (a *app) runCommand() *cobra.Command {
 	var (
 		src         source
+		behind      engine
 		state       string
 		format      string
 		open, build bool
@@ -44,12 +45,24 @@ order, a second Ctrl-C at once. While it runs, other terminals can use ` + "`ixt
 				return err
 			}
 			opts.Open, opts.Build = open, build
+			services, err := behind.open(op)
+			if err != nil {
+				return err
+			}
+			opts.Engine = services
 			if opts.StateDir, err = stateDir(state, op); err != nil {
 				return err
 			}
 			if opts.StateDir, err = filepath.Abs(opts.StateDir); err != nil {
 				return err
 			}
+			var v viewer
+			look, err := openWindow(cmd.Context(), op, services, func(text string) { v.say(text) })
+			if err != nil {
+				return err
+			}
+			defer look.close()
+			opts.Spans = look.tracer.Spans()
 			sup, err := supervisor.New(opts)
 			if err != nil {
 				return err
@@ -58,7 +71,6 @@ order, a second Ctrl-C at once. While it runs, other terminals can use ` + "`ixt
 			if err != nil {
 				return err
 			}
-			var v viewer
 			switch {
 			case format == "json":
 				v = newJSONLines(a.stdout)
@@ -68,14 +80,15 @@ order, a second Ctrl-C at once. While it runs, other terminals can use ` + "`ixt
 				v = newTextLines(a.stdout)
 			}
 			greeting := fmt.Sprintf("admin socket %s, state in %s", door.Addr(), opts.StateDir)
-			return serve(cmd.Context(), sup, door, opts.StateDir, greeting, v)
+			return serve(cmd.Context(), sup, door, opts.StateDir, greeting, v, look)
 		},
 	}
 	src.flags(cmd)
+	behind.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&state, "state", "", "directory for logs and the journal (default that of supervisor.toml, or the user's or the machine's)")
 	flags.StringVar(&format, "log-format", "console", "how lines are written: console or json")
-	flags.BoolVar(&open, "open", false, "let every module call every topic, whatever its manifest requires")
+	flags.BoolVar(&open, "open", false, "let every module use everything, whatever its manifest requires")
 	flags.BoolVar(&build, "build", false, "build every module that says how before it starts, not only those whose program is missing")
 	_ = cmd.MarkFlagDirname("state")
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"console", "json"}, cobra.ShellCompDirectiveNoFileComp))

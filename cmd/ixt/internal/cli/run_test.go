@@ -80,7 +80,7 @@ func TestRun(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(r.ixt("ps", "--json").stdout), &modules))
 	require.Equal(t, "parrot", modules[0].Name)
 
-	require.Regexp(t, `(?m)^parrot\.say +1 +[01] +0 +1 +0 +0 +0 +parrot$`, r.ixt("topics").stdout)
+	require.Regexp(t, `(?m)^parrot\.say +1 +[01] +0 +1 +0 +0 +0 +0 +0 +parrot$`, r.ixt("topics").stdout)
 	require.Regexp(t, `(?m)^config\.limit +5\.0 +manifest\.toml:12$`, r.ixt("config", "parrot").stdout)
 
 	got = r.ixt("describe", "parrot")

@@ -66,15 +66,15 @@ func supervise(ctx context.Context, sup *supervisor.Supervisor, greeting string,
 	return err
 }
 
-// serve supervises with the admin socket open for others.
-func serve(ctx context.Context, sup *supervisor.Supervisor, door net.Listener, stateDir, greeting string, v viewer) error {
+// serve supervises with the admin socket open for others, and the window if there is one.
+func serve(ctx context.Context, sup *supervisor.Supervisor, door net.Listener, stateDir, greeting string, v viewer, w *window) error {
 	info := admin.Info{Version: version(), Protocol: ipc.Version, PID: os.Getpid(), Started: time.Now(), StateDir: stateDir}
 	answering, end := context.WithCancel(context.WithoutCancel(ctx))
 	answered := make(chan error, 1)
 	go func() {
 		select {
 		case <-sup.Up():
-			answered <- admin.NewServer(sup, info).Serve(answering, door)
+			answered <- w.answer(answering, admin.NewServer(sup, info), door)
 		case <-answering.Done(): // it never came up, and says why itself
 			answered <- door.Close()
 		}

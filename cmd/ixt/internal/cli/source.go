@@ -116,7 +116,7 @@ func (a *app) client() (*admin.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return admin.NewClient(admin.SocketPaths(a.socket, op.Admin.Socket)), nil
+	return admin.NewClient(admin.SocketPaths(a.socket, op.Admin.Socket)).On(a.node), nil
 }
 
 // stateDir is where a supervisor keeps its logs and its journal: what the flag says, else the operator, else a place of

@@ -28,10 +28,10 @@ func (a *app) topicsCommand() *cobra.Command {
 			if asJSON {
 				return a.stdout.json(topics)
 			}
-			t := &table{head: []string{"TOPIC", "READY", "IN FLIGHT", "QUEUED", "DONE", "FAILED", "REJECTED", "RETRIED", "MODULES"}}
+			t := &table{head: []string{"TOPIC", "READY", "IN FLIGHT", "QUEUED", "DONE", "ERRORS", "NOT DELIVERED", "UNKNOWN", "RETRIED", "LATE", "MODULES"}}
 			for _, topic := range topics {
 				t.add(topic.Topic, strconv.Itoa(topic.Ready), strconv.Itoa(topic.InFlight), strconv.Itoa(topic.Queued),
-					count(topic.Done), count(topic.Failed), count(topic.Rejected), count(topic.Retried), strings.Join(topic.Modules, ", "))
+					count(topic.Done), count(topic.Errors), count(topic.NotDelivered), count(topic.Unknown), count(topic.Retried), count(topic.Late), strings.Join(topic.Modules, ", "))
 			}
 			return a.stdout.table(t)
 		},
