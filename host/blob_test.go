@@ -200,18 +200,41 @@ func TestBlobAbandoned(t *testing.T) {
 	}
 }
 
-// One that is not used goes by itself, and 16 are the limit.
 func TestBlobLimits(t *testing.T) {
 	t.Parallel()
+	_, put := guestUploads(t, nil)
+	for n := range 16 {
+		_, err := put(fmt.Sprint("n", n), "", content(300<<10, 1))
+		require.NoError(t, err)
+	}
+	_, err := put("one-more", "", nil)
+	requireCode(t, err, ipc.CodeBusy)
+}
+
+func TestBlobUploadThatIsForgotten(t *testing.T) {
+	t.Parallel()
+	left, put := guestUploads(t, func(h *host.Host) { h.SetIdle(500 * time.Millisecond) })
+	u, err := put("n", "", content(300<<10, 1))
+	require.NoError(t, err)
+	left(0)
+	_, err = put("", u.Upload, nil)
+	requireCode(t, err, ipc.CodeNotFound)
+}
+
+// guestUploads returns what sends a chunk of a blob in the bucket a, and what waits until the bucket has so many messages.
+func guestUploads(t *testing.T, change func(*host.Host)) (left func(n uint64), put func(name, upload string, data []byte) (ipc.BlobUpload, error)) {
 	s := newServer(t)
 	r := newRig(t)
 	r.options.URL = s.url()
 	r.add("a", "")
 	h, err := host.New(&r.options)
 	require.NoError(t, err)
-	h.SetIdle(2 * time.Second)
+	if change != nil {
+		change(h)
+	}
 	g := r.guest(h)
-	put := func(name, upload string, data []byte) (u ipc.BlobUpload, err error) {
+	js := outside(t, s.url())
+	return func(n uint64) { awaitMessages(r, js, "a", n) }, func(name, upload string, data []byte) (u ipc.BlobUpload, err error) {
 		params, _ := json.Marshal(ipc.BlobParams{Bucket: "a", Name: name, Upload: upload, Payload: ipc.EncodePayload(data)})
 		answer, err := g.Ask(r.ctx, ipc.ServiceBlob, ipc.MethodPut, params)
 		if err == nil {
@@ -219,18 +242,6 @@ func TestBlobLimits(t *testing.T) {
 		}
 		return u, err
 	}
-	var last ipc.BlobUpload
-	for n := range 16 {
-		last, err = put(fmt.Sprint("n", n), "", content(300<<10, 1))
-		require.NoError(t, err)
-	}
-	_, err = put("one-more", "", nil)
-	requireCode(t, err, ipc.CodeBusy)
-	awaitMessages(r, outside(t, s.url()), "a", 0)
-	_, err = put("", last.Upload, nil)
-	requireCode(t, err, ipc.CodeNotFound)
-	_, err = put("one-more", "", nil)
-	require.NoError(t, err)
 }
 
 // guest runs a supervisor with h over the rig's directories, whose modules are not started, and lets somebody in who may do everything.

@@ -65,7 +65,7 @@ func (r *rig) holding(ctx context.Context, text string, held func() bool) <-chan
 		answer, err := r.Call(ctx, supervisor.Message{Topic: "work.do", Payload: []byte(text)})
 		res := result{err: err, at: time.Now()}
 		if err == nil {
-			err = json.Unmarshal(answer.Data, &res.saw)
+			res.err = json.Unmarshal(answer.Data, &res.saw)
 		}
 		out <- res
 	}()

@@ -16,6 +16,7 @@ import (
 
 const (
 	handleTime  = 30 * time.Second // how long the handling of an event may take
+	ackWait     = 5 * time.Second  // after which the engine gives an event to somebody else, unless it hears that it is being handled
 	maxAttempts = 5                // at handling one event
 	maxBackoff  = 30 * time.Second
 	pullTime    = 5 * time.Second // how long one request for the next event lasts; a connection that came back is noticed by then
@@ -70,7 +71,7 @@ func (d *durable) find(ctx context.Context, js jetstream.JetStream) error {
 			FilterSubject: subject,
 			DeliverPolicy: jetstream.DeliverNewPolicy,
 			AckPolicy:     jetstream.AckExplicitPolicy,
-			AckWait:       handleTime,
+			AckWait:       ackWait,
 			MaxDeliver:    -1, // the one who gives up is the one who notes it
 		}
 		if d.from == ipc.FromKept {
@@ -217,9 +218,9 @@ func (d *durable) deliver(caller supervisor.Caller, m jetstream.Msg) {
 	event.Delivery = ipc.Delivery{Subscription: d.name, Seq: d.count}
 	ctx, cancel := context.WithTimeout(d.events.life, handleTime)
 	defer cancel()
-	working := time.AfterFunc(handleTime/2, func() { _ = m.InProgress() }) // so that an answer in the last moment is not too late
+	working := keepWorking(m)
 	err := caller.Deliver(ctx, event)
-	working.Stop()
+	working()
 	switch {
 	case err == nil:
 		_ = m.Ack() // lost with the connection it comes again, as it would with the host
@@ -230,6 +231,28 @@ func (d *durable) deliver(caller supervisor.Caller, m jetstream.Msg) {
 	default:
 		_ = m.NakWithDelay(backoff(attempt))
 		d.failures.note(fmt.Sprintf("%s: handling an event on %s failed, attempt %d of %d: %v", d.name, event.Message.Topic, attempt, maxAttempts, err))
+	}
+}
+
+// keepWorking tells the engine again and again that an event is being handled, until the function it returns is called.
+func keepWorking(m jetstream.Msg) (enough func()) {
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(ackWait / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = m.InProgress()
+			case <-over:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(over)
+		<-ended
 	}
 }
 

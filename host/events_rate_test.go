@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,9 +17,12 @@ import (
 	"github.com/ixtrun/ixt/ipc"
 )
 
+// howMany is for whoever wants to know rates; each event that is kept may cost a disk's turn.
+var howMany = flag.Int("events", 300, "how many events TestManyEventsArriveInOrder publishes")
+
 // One publisher that waits for every answer, and one subscriber, in processes of their own. The log has the rate.
 func TestManyEventsArriveInOrder(t *testing.T) {
-	const many = 3000
+	many := *howMany
 	for name, p := range map[string]ipc.Subscription{"plain": {Pattern: "plc.n", Buffer: many}, "durable": {Pattern: "plc.n", Durable: "stock"}} {
 		for _, sync := range []string{host.SyncAlways, host.SyncInterval} {
 			t.Run(name+" "+sync, func(t *testing.T) {
@@ -39,7 +43,7 @@ func TestManyEventsArriveInOrder(t *testing.T) {
 				published := time.Since(began)
 				_, err = r.call("report", "reach", []byte(strconv.Itoa(many)))
 				require.NoError(t, err)
-				t.Logf("%.0f published/s, %.0f handled/s", many/published.Seconds(), many/time.Since(began).Seconds())
+				t.Logf("%.0f published/s, %.0f handled/s", float64(many)/published.Seconds(), float64(many)/time.Since(began).Seconds())
 			})
 		}
 	}
