@@ -84,20 +84,29 @@ func (e *engine) storeDir() string { return filepath.Join(e.site.StateDir, "engi
 
 var errClosed = refuse(ipc.CodeUnavailable, "the host is stopping")
 
-// use returns the connection, and opens it if nobody has yet. While a server of the user's cannot be reached it is UNAVAILABLE at
-// once. The error is an *ipc.Error.
-func (e *engine) use(ctx context.Context) (*nats.Conn, jetstream.JetStream, error) {
+// line returns the connection, and opens it if nobody has yet; it may be down. What is subscribed on it meanwhile stands when it
+// is back. The error is an *ipc.Error.
+func (e *engine) line(ctx context.Context) (*opening, error) {
 	o := e.attempt()
 	if o == nil {
-		return nil, nil, errClosed
+		return nil, errClosed
 	}
 	select {
 	case <-o.done:
 	case <-ctx.Done():
-		return nil, nil, explain(ctx.Err(), "opening the engine", false)
+		return nil, explain(ctx.Err(), "opening the engine", false)
 	}
 	if o.err != nil {
-		return nil, nil, refuse(ipc.CodeUnavailable, "%v", o.err)
+		return nil, refuse(ipc.CodeUnavailable, "%v", o.err)
+	}
+	return o, nil
+}
+
+// use is line for who needs the engine now. While a server of the user's cannot be reached it is UNAVAILABLE at once.
+func (e *engine) use(ctx context.Context) (*nats.Conn, jetstream.JetStream, error) {
+	o, err := e.line(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	if !o.conn.IsConnected() {
 		e.mu.Lock()

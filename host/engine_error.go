@@ -19,6 +19,9 @@ func explain(err error, what string, write bool) *ipc.Error {
 		return known
 	}
 	code, why := classify(err)
+	if write && cutOff(err) {
+		code, why = ipc.CodeTimeout, "the engine went away before it had answered"
+	}
 	if code == ipc.CodeTimeout && !write {
 		code = ipc.CodeUnavailable
 	}
@@ -27,6 +30,16 @@ func explain(err error, what string, write bool) *ipc.Error {
 		e.Outcome = ipc.Unknown
 	}
 	return e
+}
+
+// cutOff reports whether a connection ended in the middle: what was asked may have been done.
+func cutOff(err error) bool {
+	for _, e := range []error{nats.ErrDisconnected, nats.ErrConnectionClosed, jetstream.ErrConnectionClosed, nats.ErrStaleConnection} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // Codes of JetStream that its client has no names for.
@@ -48,7 +61,7 @@ func classify(err error) (code, why string) {
 	var api *jetstream.APIError
 	switch {
 	case is(nats.ErrMaxPayload, jetstream.ErrStreamMessageExceedsMaximum, jetstream.ErrMaxBytesExceeded):
-		return ipc.CodeTooLarge, "it is more than the engine takes; send at most 1 MiB"
+		return ipc.CodeTooLarge, "it is more than the engine takes: 1 MiB in the one that is part of ixt; a NATS server has its max_payload, which counts headers too"
 	case is(nats.ErrNoResponders, jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount):
 		return ipc.CodeUnavailable, "the NATS server keeps nothing now; is its JetStream on (nats-server -js)?"
 	case is(nats.ErrReconnectBufExceeded, nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrConnectionClosed,

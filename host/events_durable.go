@@ -45,9 +45,18 @@ func (d *durable) consumerName() string {
 	return name
 }
 
-// open returns when every host at the same server knows what the subscription waits for. One that is there already is announced,
-// too: whoever made it may not have lived to do so.
+// open returns when the subscription stands, or the server is away: then it does soon after that is back.
 func (d *durable) open(ctx context.Context) error {
+	err := d.establish(ctx)
+	if line, _ := d.events.engine.line(ctx); err != nil && line != nil && !line.conn.IsConnected() {
+		return nil
+	}
+	return err
+}
+
+// establish returns when every host at the same server knows what the subscription waits for. One that is there already is
+// announced, too: whoever made it may not have lived to do so.
+func (d *durable) establish(ctx context.Context) error {
 	conn, js, err := d.events.engine.use(ctx)
 	if err != nil {
 		return err
@@ -180,7 +189,7 @@ func (d *durable) next(ctx context.Context) (jetstream.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, pullTime)
 	defer cancel()
 	if d.consumer == nil {
-		if err := d.open(ctx); err != nil {
+		if err := d.establish(ctx); err != nil {
 			return nil, err
 		}
 	} else if _, _, err := d.events.engine.use(ctx); err != nil {

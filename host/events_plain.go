@@ -28,10 +28,11 @@ type plain struct {
 }
 
 func (p *plain) open(ctx context.Context) error {
-	conn, _, err := p.events.engine.use(ctx)
+	line, err := p.events.engine.line(ctx)
 	if err != nil {
 		return err
 	}
+	conn := line.conn
 	subject := eventSubject + p.pattern
 	if p.group {
 		// A queue of NATS spans subjects; this one is of the pattern alone.
@@ -42,10 +43,14 @@ func (p *plain) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err = conn.FlushWithContext(ctx); err != nil { // what is published after the answer is gathered
-		p.close()
+	if err != nil || !conn.IsConnected() { // then it stands when the server is there
+		return err
 	}
-	return err
+	if err = conn.FlushWithContext(ctx); err != nil && conn.IsConnected() { // what is published after the answer is gathered
+		p.close()
+		return err
+	}
+	return nil
 }
 
 func (p *plain) close()                     { _ = p.sub.Unsubscribe() } // which fails only with the connection

@@ -49,7 +49,8 @@ func (ws *watches) begin(ctx context.Context, caller supervisor.Caller, bucket, 
 	if buffer < 1 || buffer > ipc.MaxBuffer {
 		return ipc.Subscribed{}, refuse(ipc.CodeInvalidInput, "buffer %d cannot be; write 1 to %d changes", buffer, ipc.MaxBuffer)
 	}
-	if err := ws.streams.with(ctx, bucket, func(*stream) error { return nil }); err != nil {
+	err := ws.streams.with(ctx, bucket, func(*stream) error { return nil })
+	if err != nil && explain(err, "watching", false).Code != ipc.CodeUnavailable { // then read tries again
 		return ipc.Subscribed{}, err
 	}
 	w := &watch{name: "kv:" + bucket + ":" + pattern, bucket: bucket, pattern: pattern, buffer: buffer, caller: caller}

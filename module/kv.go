@@ -35,7 +35,7 @@ func (h *Host) KV(bucket ...string) *KV {
 // SetOption says more about a write.
 type SetOption func(*ipc.KVParams)
 
-// TTL lets the key live for d, in steps of a millisecond; 0 is for ever, which is the default.
+// TTL lets the key live for d, in whole seconds, rounded up; 0 is for ever, which is the default.
 func TTL(d time.Duration) SetOption {
 	return func(p *ipc.KVParams) { p.TTLMS = int64((d + time.Millisecond - 1) / time.Millisecond) }
 }

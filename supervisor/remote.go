@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -51,6 +52,15 @@ var errElsewhere = errors.New("another supervisor provides the topic")
 // elsewhere reports whether the call may go to another supervisor, and there is one for it.
 func (r *router) elsewhere(f *flight) bool {
 	return r.remote != nil && f.roams && r.remote.Provides(f.msg.Topic, f.node)
+}
+
+// hintElsewhere adds to the refusal of a call what would let it go to another node that offers the topic.
+func (r *router) hintElsewhere(f *flight, err error) error {
+	e := *ipc.AsError(err, ipc.CodeNoProvider)
+	if e.Code == ipc.CodeNoProvider && !f.foreign && !f.roams && r.remote != nil && r.remote.Provides(f.msg.Topic, "") {
+		e.Message = fmt.Sprintf("no module here provides %s; another node does: put it into remote under [requires] of %s to let the call go there", f.msg.Topic, f.mc.SourceModule)
+	}
+	return &e
 }
 
 // away reports whether the call names another node than this one; an error says that it cannot go there.

@@ -128,7 +128,7 @@ func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
 	case ipc.IsCode(err, ipc.CodeNoProvider) && r.elsewhere(f):
 		return r.callRemote(ctx, f)
 	case err != nil:
-		return nil, r.verdict(nil, nil, f, err)
+		return nil, r.verdict(nil, nil, f, r.hintElsewhere(f, err))
 	}
 	defer r.ended()
 	r.demand(f.modules)

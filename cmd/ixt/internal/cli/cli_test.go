@@ -48,6 +48,7 @@ func TestMistakes(t *testing.T) {
 		{"kv put press limit 5 --ttl -5s", 2, "--ttl -5s is over before it begins; see `ixt kv put --help`\n"},
 		{"kv put press limit 5 --revision -1", 2, "--revision -1 is no revision; write 0 for a key that must not be there; see `ixt kv put --help`\n"},
 		{"run " + dir + " --nats http://bus", 2, "\"http://bus\": a NATS server is not reached by http; write nats://host:4222, or tls://, ws:// or wss://\n"},
+		{"run " + dir + " --nats=", 2, "--nats is empty; give it a value or leave it out; see `ixt run --help`\n"},
 		{"run " + dir + " --nats-listen here", 2, "\"here\" is nowhere to listen: write host:port, such as 127.0.0.1:4222\n"},
 		{"pub a.b", 3, nobody},
 		{"kv ls press", 3, nobody},

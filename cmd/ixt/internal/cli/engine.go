@@ -24,6 +24,16 @@ func (e *engine) flags(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("nats-creds")
 }
 
+// check refuses empty values, which come from variables that are not set: an engine of our own is not what they were to be.
+func (e *engine) check(cmd *cobra.Command) error {
+	for _, name := range []string{"nats", "nats-creds", "nats-listen", "node"} {
+		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return usage(cmd, "--%s is empty; give it a value or leave it out", name)
+		}
+	}
+	return nil
+}
+
 // open makes the engine that the flags and the operator's file ask for. Nothing is reached for yet.
 func (e *engine) open(op *manifest.Operator) (*host.Host, error) {
 	o := op.Engine

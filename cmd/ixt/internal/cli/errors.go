@@ -80,6 +80,10 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 		return exitNotDelivered
 	case errors.As(err, &call) && call.Code == ipc.CodeConfigInvalid && call.Outcome == ipc.NotDelivered: // our own, not a module's
 		return exitUsage
+	case errors.As(err, &call) && call.Outcome == ipc.NotDelivered && (call.Code == ipc.CodeInvalidInput || call.Code == ipc.CodeTooLarge):
+		return exitUsage // a repeat would end the same way
+	case errors.As(err, &call) && (call.Code == ipc.CodeNotFound || call.Code == ipc.CodeConflict):
+		return exitError
 	case errors.As(err, &call):
 		return exitCode(call.Outcome)
 	}

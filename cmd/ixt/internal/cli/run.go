@@ -32,6 +32,9 @@ order, a second Ctrl-C at once. While it runs, other terminals can use ` + "`ixt
 			if format != "console" && format != "json" {
 				return usage(cmd, "--log-format %s is unknown; use console or json", format)
 			}
+			if err := behind.check(cmd); err != nil {
+				return err
+			}
 			op, err := a.operator()
 			if err != nil {
 				return err
