@@ -10,8 +10,9 @@ import (
 // call is a request of this side on its way: queued (id 0), written, finished.
 type call struct {
 	id        int64
-	answer    string // the type its answer must have
-	finished  chan struct{}
+	answer    string        // the type its answer must have
+	finished  chan struct{} // gets the one signal of finish, for which it has room
+	over      bool          // it has
 	data      json.RawMessage
 	err       error
 	abandoned bool // its caller has returned; the peer still owes the answer
@@ -57,9 +58,14 @@ func (w *watch) settle() {
 
 // finish ends a call once: its caller wakes, or has long gone.
 func (s *state) finish(c *call, data json.RawMessage, err error) {
-	c.data, c.err = data, err
-	close(c.finished)
+	c.end(data, err)
 	s.later(c.watch.settle)
+}
+
+// end is finish for who settles the watch themselves. The caller holds the connection's lock.
+func (c *call) end(data json.RawMessage, err error) {
+	c.data, c.err, c.over = data, err, true
+	c.finished <- struct{}{}
 }
 
 // Call sends req as a request and waits for its answer. The error is always an *Error:
@@ -68,14 +74,23 @@ func (s *state) finish(c *call, data json.RawMessage, err error) {
 // A ctx that ends withdraws a request not yet written (not_delivered); a written one is cancelled, if the extension is on,
 // and Call returns at once (unknown). The peer still owes the answer then; watch, which may be nil, tells when it came.
 func (c *Conn) Call(ctx context.Context, req *Envelope, watch *Watch) (json.RawMessage, error) {
-	call := &call{answer: answerType(req), finished: make(chan struct{})}
+	d := c.draft()
+	d.Envelope = *req
+	return c.call(ctx, d, watch)
+}
+
+// call is Call for a draft, which it takes back.
+func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (json.RawMessage, error) {
+	call := &call{answer: answerType(&req.Envelope)}
 	if watch != nil {
 		call.watch.Watch = *watch
 	}
-	body, err := encodeRequest(req)
+	urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
+	o, err := c.encodeRequest(req)
 	if err == nil {
-		urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
-		err = c.send(ctx, &outgoing{body: body, call: call}, urgent)
+		call.finished = c.signal()
+		o.call = call
+		err = c.send(ctx, o, urgent)
 	}
 	if err != nil {
 		call.watch.settle()
@@ -83,6 +98,7 @@ func (c *Conn) Call(ctx context.Context, req *Envelope, watch *Watch) (json.RawM
 	}
 	select {
 	case <-call.finished:
+		c.signals.Put(call.finished) // its only signal has come
 	case <-ctx.Done():
 		if err := c.abandon(ctx, call); err != nil {
 			return nil, err
@@ -91,33 +107,42 @@ func (c *Conn) Call(ctx context.Context, req *Envelope, watch *Watch) (json.RawM
 	return call.data, call.err
 }
 
+// signal returns a channel for call.finished.
+func (c *Conn) signal() chan struct{} {
+	if used, ok := c.signals.Get().(chan struct{}); ok {
+		return used
+	}
+	return make(chan struct{}, 1)
+}
+
 // Notify sends a notification; it waits for room in the queue, not for the peer to read it.
 func (c *Conn) Notify(ctx context.Context, e *Envelope) error {
-	body, err := encodeRequest(e)
+	d := c.draft()
+	d.Envelope = *e
+	o, err := c.encodeRequest(d)
 	if err != nil {
 		return err
 	}
-	return c.send(ctx, &outgoing{body: body}, false)
+	return c.send(ctx, o, false)
 }
 
-func encodeRequest(e *Envelope) ([]byte, error) {
-	body, err := encodeEnvelope(e)
+func (c *Conn) encodeRequest(d *decoded) (*outgoing, error) {
+	what := d.Type
+	o, err := c.encode(d)
 	if err != nil {
-		bad := Errorf(CodeInvalidInput, "the %s cannot be encoded: %v", e.Type, err)
+		bad := Errorf(CodeInvalidInput, "the %s cannot be encoded: %v", what, err)
 		bad.Outcome = NotDelivered
 		return nil, bad
 	}
-	return body, nil
+	return o, nil
 }
 
 // abandon ends a call for its caller; nil means that the answer was faster.
 func (c *Conn) abandon(ctx context.Context, call *call) error {
 	var err *Error
 	c.update(func(s *state) {
-		select {
-		case <-call.finished:
+		if call.over {
 			return
-		default:
 		}
 		if call.id == 0 {
 			err = endOfCall(ctx, false)
@@ -129,7 +154,7 @@ func (c *Conn) abandon(ctx context.Context, call *call) error {
 		}
 		err = endOfCall(ctx, true)
 		call.abandoned = true
-		if s.cancels && !s.deaf {
+		if s.cancels && s.deaf == nil {
 			body, _ := encodeEnvelope(&Envelope{Type: TypeCancel}) // nothing in it can fail
 			s.urgent.push(&outgoing{body: body, id: call.id})
 		}
@@ -142,22 +167,25 @@ func (c *Conn) abandon(ctx context.Context, call *call) error {
 
 // answered hands an answer to the call that waits for it, together with what it means.
 func (c *Conn) answered(e *Envelope, data json.RawMessage, err error) {
-	c.update(func(s *state) {
-		call := s.calls[e.ID]
-		if call == nil {
-			s.stats.Late++
-			return
-		}
-		delete(s.calls, e.ID)
-		call.watch.answered = true
-		if call.abandoned {
-			s.stats.Late++
-		}
-		if e.Type != call.answer {
-			data, err = nil, Errorf(CodeProtocolError, "a %s came where a %s was due", e.Type, call.answer)
-		}
-		s.finish(call, data, err)
-	})
+	c.mu.Lock()
+	s := &c.state
+	call := s.calls[e.ID]
+	if call == nil {
+		s.stats.Late++
+		c.unlock()
+		return
+	}
+	delete(s.calls, e.ID)
+	call.watch.answered = true
+	if call.abandoned {
+		s.stats.Late++
+	}
+	if e.Type != call.answer {
+		data, err = nil, Errorf(CodeProtocolError, "a %s came where a %s was due", e.Type, call.answer)
+	}
+	call.end(data, err)
+	c.unlock()
+	call.watch.settle()
 }
 
 // result is what an answer means for the call.

@@ -125,3 +125,26 @@ func eachSocket(t *testing.T, f func(*testing.T, *ipc.Conn)) {
 		f(t, host.Conn)
 	})
 }
+
+// Strings are looked at many bytes at a time: one that needs an escape must be found wherever it is.
+func TestEveryByteInEveryPlace(t *testing.T) {
+	for at := range 41 {
+		for b := range 256 {
+			text := []byte(strings.Repeat("a", 41))
+			text[at] = byte(b)
+			for _, e := range []*ipc.Envelope{
+				{Type: string(text)},
+				{Type: "response", Data: json.RawMessage(`{"payload":"` + string(text) + `"}`)},
+			} {
+				got := ipc.EncodeUsual(e)
+				plain := b >= 0x20 && b < 0x80 && b != '"' && b != '\\'
+				require.Equal(t, plain, got != nil, "%q", text)
+				if plain {
+					want, err := ipc.EncodeGeneral(e)
+					require.NoError(t, err)
+					require.Equal(t, string(want), string(got))
+				}
+			}
+		}
+	}
+}

@@ -8,11 +8,12 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// Handler serves one request of the peer. It runs in a goroutine of its own; its ctx ends with the request's TTL, with the
-// peer's cancel and with the connection. The data it returns is a JSON object or nil; an error that is not an *Error
+// Handler serves one request of the peer. No other request shares its goroutine meanwhile; its ctx ends with the request's TTL,
+// with the peer's cancel and with the connection. The data it returns is a JSON object or nil; an error that is not an *Error
 // becomes HANDLER_ERROR. It must return soon after ctx ends: until then the request counts as open.
 type Handler func(ctx context.Context, req *Envelope) (json.RawMessage, error)
 
@@ -78,11 +79,17 @@ type Conn struct {
 
 	mu       sync.Mutex // guards state; never held across I/O, a callback or a wait
 	state    state
+	maxFrame atomic.Int64  // bytes
 	wake     chan struct{} // tells the writing goroutine that frames wait
 	done     chan struct{} // closed when the connection has ended
-	handlers sync.WaitGroup
-	ctx      context.Context // parent of every handler's ctx
-	cancel   context.CancelFunc
+	workers  sync.WaitGroup
+
+	batch   batch     // what is being written; of whoever has claimed the stream (state.writing)
+	hasty   *hasty    // writes without waiting; nil: the stream cannot
+	frames  sync.Pool // of *outgoing that have been written
+	large   sync.Pool // likewise, those with much memory
+	signals sync.Pool // of channels for call.finished
+	drafts  sync.Pool // of *decoded for envelopes that are encoded and forgotten
 }
 
 // NewConn returns a Conn over rw, which it owns from here on. Closing rw must end a Read and a Write that are under way.
@@ -94,13 +101,13 @@ func NewConn(rw io.ReadWriteCloser, opts *Options) *Conn {
 		wake: make(chan struct{}, 1),
 		done: make(chan struct{}),
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.state = state{
 		calls:     make(map[int64]*call),
-		inbound:   make(map[int64]context.CancelFunc),
-		maxFrame:  c.opts.MaxFrame,
+		inbound:   make(map[int64]*request),
 		maxQueued: c.opts.MaxQueued,
 	}
+	c.maxFrame.Store(int64(c.opts.MaxFrame))
+	c.hasty = newHasty(rw)
 	return c
 }
 
@@ -111,13 +118,14 @@ func (c *Conn) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { c.end(context.Cause(ctx)) })
 	defer stop()
 	written := make(chan struct{})
+	c.update(func(s *state) { s.running = true })
 	go func() {
 		defer close(written)
 		c.writeLoop()
 	}()
 	c.end(c.readLoop())
 	<-written
-	c.handlers.Wait()
+	c.workers.Wait()
 	return c.Err()
 }
 
@@ -149,10 +157,13 @@ func (c *Conn) Enable(extensions []string, maxFrame int) {
 	c.update(func(s *state) {
 		s.cancels = slices.Contains(extensions, ExtCancel)
 		if maxFrame > 0 {
-			s.maxFrame = maxFrame
+			c.maxFrame.Store(int64(maxFrame))
 		}
 	})
 }
+
+// Interrupt ends the ctx of every request of the peer, of those that are open and of those to come. Their answers still go out.
+func (c *Conn) Interrupt() { c.update((*state).interrupt) }
 
 // Stats are counters over a connection's life, and how it stands.
 type Stats struct {

@@ -7,40 +7,38 @@ import (
 	"unsafe"
 )
 
-// decodeEnvelope reads one frame's JSON. Every error is a *ProtocolError. The envelope shares the frame's memory, which must not
-// be written any more.
-func decodeEnvelope(frame []byte) (*Envelope, error) {
+// read reads one frame's JSON into d, which must be zero. Every error is a *ProtocolError. The envelope shares the frame's memory,
+// which must not be written any more.
+func (d *decoded) read(frame []byte) error {
 	if !utf8.Valid(frame) {
-		return nil, protocolError(frame, "a frame is not UTF-8")
+		return protocolError(frame, "a frame is not UTF-8")
 	}
-	e := decodeUsual(frame)
-	if e == nil {
-		var err error
-		if e, err = decodeGeneral(frame); err != nil {
-			return nil, err
+	if !d.usual(frame) {
+		*d = decoded{}
+		if err := d.general(frame); err != nil {
+			return err
 		}
 	}
 	switch {
-	case e.Type == "":
-		return nil, protocolError(frame, "a frame has no type")
-	case e.ID < 0 || e.ID > maxID:
-		return nil, protocolError(frame, "id %d is outside 1 .. 2^53-1", e.ID)
-	case e.ID == 0 && (e.answers() || e.Type == TypeCancel):
-		return nil, protocolError(frame, "a %s has no id", e.Type)
+	case d.Type == "":
+		return protocolError(frame, "a frame has no type")
+	case d.ID < 0 || d.ID > maxID:
+		return protocolError(frame, "id %d is outside 1 .. 2^53-1", d.ID)
+	case d.ID == 0 && (d.answers() || d.Type == TypeCancel):
+		return protocolError(frame, "a %s has no id", d.Type)
 	}
-	return e, nil
+	return nil
 }
 
-// decodeGeneral reads any frame, as encoding/json does: that is what a frame means.
-func decodeGeneral(frame []byte) (*Envelope, error) {
+// general reads any frame, as encoding/json does: that is what a frame means.
+func (d *decoded) general(frame []byte) error {
 	if trimmed := bytes.TrimLeft(frame, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return nil, protocolError(frame, "a frame is not a JSON object")
+		return protocolError(frame, "a frame is not a JSON object")
 	}
-	var e Envelope
-	if err := json.Unmarshal(frame, &e); err != nil {
-		return nil, protocolError(frame, "a frame cannot be decoded: %v", err)
+	if err := json.Unmarshal(frame, &d.Envelope); err != nil {
+		return protocolError(frame, "a frame cannot be decoded: %v", err)
 	}
-	return &e, nil
+	return nil
 }
 
 // decoded is an envelope with what most frames have in them, for one allocation.
@@ -51,9 +49,8 @@ type decoded struct {
 	delivery Delivery
 }
 
-// decodeUsual reads the frames of calls, answers and events as they usually are, in one pass; nil if this one is not.
-func decodeUsual(frame []byte) *Envelope {
-	d := &decoded{}
+// usual reads the frames of calls, answers and events as they usually are, in one pass; false if this one is not.
+func (d *decoded) usual(frame []byte) bool {
 	s := &scanner{text: frame}
 	var seen names
 	s.members(func(name []byte) {
@@ -91,10 +88,7 @@ func decodeUsual(frame []byte) *Envelope {
 			s.unknown(name)
 		}
 	})
-	if !s.end() {
-		return nil
-	}
-	return &d.Envelope
+	return s.end()
 }
 
 func (s *scanner) message(m *Message) {

@@ -3,13 +3,17 @@ package ipc
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 )
 
 // encodeEnvelope returns the frame's JSON without its id, which a request gets only when it is written (appendFrame):
 // ids must grow in the order of the frames, and urgent frames overtake others in the queue.
-func encodeEnvelope(e *Envelope) ([]byte, error) {
-	a := appender{out: make([]byte, 0, usualSize(e))}
+func encodeEnvelope(e *Envelope) ([]byte, error) { return encodeInto(nil, e) }
+
+// encodeInto does so in the memory of buf, if that is large enough.
+func encodeInto(buf []byte, e *Envelope) ([]byte, error) {
+	a := appender{out: slices.Grow(buf[:0], usualSize(e))}
 	if a.envelope(e); !a.unusual {
 		return a.out, nil
 	}
@@ -129,7 +133,7 @@ func (a *appender) value(s string) {
 	start := len(a.out) + 1
 	a.raw(`"`)
 	a.raw(s)
-	if written := a.out[start:]; simple(written) != len(written) || !ascii(written) {
+	if !plain(a.out[start:]) {
 		a.unusual = true
 	}
 	a.raw(`"`)
@@ -154,10 +158,12 @@ func (a *appender) object(name string, text json.RawMessage) {
 	if len(text) == 0 {
 		return
 	}
-	s := scanner{text: text}
-	if s.value(); !s.end() || !ascii(text) {
-		a.unusual = true
-		return
+	if _, usual := payloadText(text); !usual {
+		s := scanner{text: text}
+		if s.value(); !s.end() || !ascii(text) {
+			a.unusual = true
+			return
+		}
 	}
 	a.member(name)
 	a.out = append(a.out, text...)

@@ -76,6 +76,12 @@ func (e *Envelope) answers() bool { return e.Type == TypeResponse || e.Type == T
 
 // appendFrame appends length, id and body as one frame; id 0 writes none.
 func appendFrame(dst, body []byte, id int64) []byte {
+	dst, rest := appendHead(dst, body, id)
+	return append(dst, rest...)
+}
+
+// appendHead appends a frame but for rest, which follows it.
+func appendHead(dst, body []byte, id int64) (head, rest []byte) {
 	start := len(dst)
 	dst = append(dst, 0, 0, 0, 0)
 	if id != 0 {
@@ -84,9 +90,8 @@ func appendFrame(dst, body []byte, id int64) []byte {
 		dst = append(dst, ',')
 		body = body[1:]
 	}
-	dst = append(dst, body...)
-	putLength(dst[start:], len(dst)-start-headerSize)
-	return dst
+	putLength(dst[start:], len(dst)-start-headerSize+len(body))
+	return dst, body
 }
 
 // frameOverhead is what appendFrame adds to a body at most, apart from the length prefix.

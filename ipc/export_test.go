@@ -1,16 +1,33 @@
 package ipc
 
 // What the fuzz tests reach directly; every other test goes through a Conn.
-var (
-	DecodeEnvelope = decodeEnvelope
-	EncodeEnvelope = encodeEnvelope
-)
+var EncodeEnvelope = encodeEnvelope
+
+// DecodeEnvelope reads a frame.
+func DecodeEnvelope(frame []byte) (*Envelope, error) {
+	var d decoded
+	if err := d.read(frame); err != nil {
+		return nil, err
+	}
+	return &d.Envelope, nil
+}
 
 // DecodeUsual is the one-pass decoder alone; nil if the frame is none for it.
-func DecodeUsual(frame []byte) *Envelope { return decodeUsual(frame) }
+func DecodeUsual(frame []byte) *Envelope {
+	if d := new(decoded); d.usual(frame) {
+		return &d.Envelope
+	}
+	return nil
+}
 
 // DecodeGeneral is encoding/json's view of a frame.
-func DecodeGeneral(frame []byte) (*Envelope, error) { return decodeGeneral(frame) }
+func DecodeGeneral(frame []byte) (*Envelope, error) {
+	d := new(decoded)
+	if err := d.general(frame); err != nil {
+		return nil, err
+	}
+	return &d.Envelope, nil
+}
 
 // EncodeUsual is the appending encoder alone; nil if the envelope is none for it.
 func EncodeUsual(e *Envelope) []byte {

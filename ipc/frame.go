@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"sync"
 )
 
 // Frame limits.
@@ -17,6 +18,7 @@ const (
 	rawBit     = 1 << 31 // marks an attachment, extension "raw", which is not spoken here yet
 	headSize   = 4 << 10 // how much of an oversize frame is looked at to find whom to answer
 	firstAlloc = 64 << 10
+	trialSize  = 256 << 10 // how much of a large frame must have come before memory is spent on all of it
 )
 
 func putLength(dst []byte, n int) { binary.LittleEndian.PutUint32(dst, uint32(n)) }
@@ -30,24 +32,28 @@ type oversizeError struct {
 func (e *oversizeError) Error() string { return "frame over the limit" }
 
 // frameReader cuts a byte stream into frames.
-type frameReader struct{ r io.Reader }
+type frameReader struct {
+	r      io.Reader
+	header [headerSize]byte
+	trials sync.Pool // of *[trialSize]byte
+}
 
 // next returns the next frame's JSON. It returns io.EOF at a clean end, io.ErrUnexpectedEOF inside a frame, an
 // *oversizeError for a frame over limit, which has then been skipped, and a *ProtocolError for anything else. The limit
 // is asked for when a frame begins: init may have changed it since this side began to wait.
 //
-// A peer that announces much and sends little costs little: the buffer grows with what has arrived.
+// A peer that announces much and sends little costs little: memory for a large frame is taken when a good part has arrived.
 func (f *frameReader) next(limit func() int) ([]byte, error) {
-	var header [headerSize]byte
-	if _, err := io.ReadFull(f.r, header[:]); err != nil {
+	header := f.header[:]
+	if _, err := io.ReadFull(f.r, header); err != nil {
 		return nil, err
 	}
-	n := binary.LittleEndian.Uint32(header[:])
+	n := binary.LittleEndian.Uint32(header)
 	switch {
 	case n == 0:
-		return nil, protocolError(header[:], "a frame is empty")
+		return nil, protocolError(header, "a frame is empty")
 	case n&rawBit != 0:
-		return nil, protocolError(header[:], "a frame has an attachment, but the extension was not negotiated")
+		return nil, protocolError(header, "a frame has an attachment, but the extension was not negotiated")
 	case int64(n) > int64(limit()):
 		return nil, f.skip(int(n))
 	}
@@ -56,18 +62,31 @@ func (f *frameReader) next(limit func() int) ([]byte, error) {
 
 // read returns n bytes in memory of their own, which the envelope that is decoded from them shares.
 func (f *frameReader) read(n int) ([]byte, error) {
-	buf := make([]byte, min(n, firstAlloc))
-	for read := 0; ; {
-		if _, err := io.ReadFull(f.r, buf[read:]); err != nil {
-			return nil, unexpected(err)
-		}
-		if read = len(buf); read == n {
-			return buf, nil
-		}
-		grown := make([]byte, min(n, 4*read))
-		copy(grown, buf)
-		buf = grown
+	if n > firstAlloc {
+		return f.readLarge(n)
 	}
+	buf := make([]byte, n)
+	if _, err := io.ReadFull(f.r, buf); err != nil {
+		return nil, unexpected(err)
+	}
+	return buf, nil
+}
+
+func (f *frameReader) readLarge(n int) ([]byte, error) {
+	trial, ok := f.trials.Get().(*[trialSize]byte)
+	if !ok {
+		trial = new([trialSize]byte)
+	}
+	defer f.trials.Put(trial)
+	first := trial[:min(n, trialSize)]
+	if _, err := io.ReadFull(f.r, first); err != nil {
+		return nil, unexpected(err)
+	}
+	buf := make([]byte, n)
+	if _, err := io.ReadFull(f.r, buf[copy(buf, first):]); err != nil {
+		return nil, unexpected(err)
+	}
+	return buf, nil
 }
 
 // skip discards a frame of n bytes but for its head, which it searches for type and id.

@@ -36,8 +36,11 @@ func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
 // Handle sends a message to the module and returns the answer's data, an object. What is left until ctx's deadline goes along
 // as the message's TTL. watch is as in Call.
 func (c *Conn) Handle(ctx context.Context, m Message, mc Context, watch *Watch) (json.RawMessage, error) {
-	m.TTLMS = timeLeft(ctx)
-	return c.Call(ctx, &Envelope{Type: TypeHandle, Message: &m, Context: &mc}, watch)
+	d := c.draft()
+	d.message, d.context = m, mc
+	d.message.TTLMS = timeLeft(ctx)
+	d.Type, d.Message, d.Context = TypeHandle, &d.message, &d.context
+	return c.call(ctx, d, watch)
 }
 
 // Health asks the module how it is.
@@ -55,7 +58,10 @@ func (c *Conn) Health(ctx context.Context) (*Health, error) {
 
 // Event delivers an event and returns when the module has handled it. Errors are those of Call.
 func (c *Conn) Event(ctx context.Context, e Event) error {
-	_, err := c.Call(ctx, &Envelope{Type: TypeEvent, Event: &e.Delivery, Message: &e.Message, Context: &e.Context}, nil)
+	d := c.draft()
+	d.delivery, d.message, d.context = e.Delivery, e.Message, e.Context
+	d.Type, d.Event, d.Message, d.Context = TypeEvent, &d.delivery, &d.message, &d.context
+	_, err := c.call(ctx, d, nil)
 	return err
 }
 
@@ -79,14 +85,16 @@ type ServiceRequest struct {
 
 // Service sends a module's request to its host and returns the answer's data.
 func (c *Conn) Service(ctx context.Context, r ServiceRequest) (json.RawMessage, error) {
-	e := &Envelope{Type: TypeServiceRequest, Service: r.Service, Method: r.Method, Params: r.Params, Parent: r.Parent, TTLMS: timeLeft(ctx)}
+	d := c.draft()
+	d.Type, d.Service, d.Method, d.Params, d.Parent, d.TTLMS = TypeServiceRequest, r.Service, r.Method, r.Params, r.Parent, timeLeft(ctx)
 	if r.TTL > 0 {
-		e.TTLMS = milliseconds(r.TTL)
+		d.TTLMS = milliseconds(r.TTL)
 	}
 	if r.TraceID != "" {
-		e.Context = &Context{TraceID: r.TraceID}
+		d.context.TraceID = r.TraceID
+		d.Context = &d.context
 	}
-	return c.Call(ctx, e, nil)
+	return c.call(ctx, d, nil)
 }
 
 // timeLeft is the time until ctx's deadline in ms, 0 if it has none; a deadline already passed leaves the smallest time.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"syscall"
+	"time"
 )
 
 // readBuffer joins small frames into one system call; an idle connection pays for it, so it is small.
@@ -17,11 +18,12 @@ const readBuffer = 8 << 10
 //	readLoop ── answer ───────> answered ──> the waiting Call
 //	         ── cancel ───────> the handler's ctx
 //	         ── notification ─> Options.Notify
-//	         ── request ──────> accept ──> goroutine: Options.Handler ──> reply ──> queue
+//	         ── request ──────> accept ──> worker: Options.Handler ──> reply ──> queue
 func (c *Conn) readLoop() error {
 	frames := frameReader{r: bufio.NewReaderSize(c.rw, readBuffer)}
+	next := new(request) // for the first frame that is kept
 	for {
-		frame, err := frames.next(c.maxFrame)
+		frame, err := frames.next(c.limit)
 		var big *oversizeError
 		if errors.As(err, &big) {
 			if err := c.oversize(big); err != nil {
@@ -32,12 +34,17 @@ func (c *Conn) readLoop() error {
 		if err != nil {
 			return streamEnd(err)
 		}
-		e, err := decodeEnvelope(frame)
+		if err := next.read(frame); err != nil {
+			return err
+		}
+		kept, err := c.receive(next, frame)
 		if err != nil {
 			return err
 		}
-		if err := c.receive(e, frame); err != nil {
-			return err
+		if kept {
+			next = new(request)
+		} else {
+			next.decoded = decoded{}
 		}
 	}
 }
@@ -50,99 +57,125 @@ func streamEnd(err error) error {
 	return err
 }
 
-func (c *Conn) maxFrame() (n int) {
-	c.update(func(s *state) { n = s.maxFrame })
-	return n
-}
+func (c *Conn) limit() int { return int(c.maxFrame.Load()) }
 
-func (c *Conn) receive(e *Envelope, frame []byte) error {
+// receive does what a frame asks for; kept says that r is somebody else's from here on.
+func (c *Conn) receive(r *request, frame []byte) (kept bool, err error) {
+	e := &r.Envelope
 	switch {
 	case e.answers():
 		data, err := result(e)
 		c.answered(e, data, err)
+		return false, nil
 	case e.Type == TypeCancel:
 		c.update(func(s *state) {
-			if cancel := s.inbound[e.ID]; cancel != nil {
-				s.later(cancel)
+			if r := s.inbound[e.ID]; r != nil {
+				s.later(r.cancel)
 			}
 		})
+		return false, nil
 	case e.ID == 0:
 		c.opts.Notify(e)
+		return true, nil
 	default:
-		return c.accept(e, frame)
+		return true, c.accept(r, frame)
 	}
+}
+
+// accept gives a request to a worker, or refuses it.
+func (c *Conn) accept(r *request, frame []byte) error {
+	if ttl := r.TTL(); ttl > 0 {
+		r.limit = time.Now().Add(ttl)
+	}
+	w, refusal, err := c.admit(r, frame)
+	switch {
+	case err != nil:
+		return err
+	case refusal != nil:
+		return c.refuse(&r.Envelope, refusal)
+	}
+	c.hire(w, r)
 	return nil
 }
 
-// accept starts the handler of a request, or refuses the request.
-func (c *Conn) accept(e *Envelope, frame []byte) error {
-	var refusal *Error
-	var broken error
-	ctx, cancel := c.ctx, context.CancelFunc(nil)
-	if ttl := e.TTL(); ttl > 0 {
-		ctx, cancel = context.WithTimeout(ctx, ttl)
-	} else {
-		ctx, cancel = context.WithCancel(ctx)
+// admit opens a request and names the worker for it, nil for a new one, or says why it is refused.
+func (c *Conn) admit(r *request, frame []byte) (w *worker, refusal *Error, err error) {
+	c.mu.Lock()
+	defer c.unlock()
+	s := &c.state
+	if r.ID <= s.lastIn {
+		return nil, nil, protocolError(frame, "request id %d does not grow: the last one was %d", r.ID, s.lastIn)
 	}
-	c.update(func(s *state) {
-		switch {
-		case e.ID <= s.lastIn:
-			broken = protocolError(frame, "request id %d does not grow: the last one was %d", e.ID, s.lastIn)
-			return
-		case s.phase != open:
-			refusal = Errorf(CodeUnavailable, "this side is shutting down")
-		case len(s.inbound) >= c.opts.MaxInbound:
-			refusal = Errorf(CodeBusy, "%d requests are open on this connection, which is the limit", len(s.inbound))
-		default:
-			s.inbound[e.ID] = cancel
-			c.handlers.Add(1)
-		}
-		s.lastIn = e.ID
-	})
-	if broken != nil || refusal != nil {
-		cancel()
-		if broken != nil {
-			return broken
-		}
-		return c.refuse(e, refusal)
+	s.lastIn = r.ID
+	switch {
+	case s.phase != open:
+		return nil, Errorf(CodeUnavailable, "this side is shutting down"), nil
+	case len(s.inbound) >= c.opts.MaxInbound:
+		return nil, Errorf(CodeBusy, "%d requests are open on this connection, which is the limit", len(s.inbound)), nil
 	}
-	go func() {
-		defer c.handlers.Done()
-		defer cancel()
-		var data json.RawMessage
-		var err error = Errorf(CodeHandlerError, "the handler ended without an answer") // by runtime.Goexit
-		defer func() { c.reply(e, data, err) }()
-		data, err = c.opts.Handler(ctx, e)
+	s.inbound[r.ID] = r
+	if s.interrupted {
+		s.later(r.cancel)
+	}
+	if w = s.pop(); w == nil {
+		c.workers.Add(1)
+	}
+	return w, nil, nil
+}
+
+// serve runs the handler of a request and answers it.
+func (c *Conn) serve(r *request) {
+	var data json.RawMessage
+	var err error
+	returned := false
+	defer func() {
+		if !returned {
+			err = Errorf(CodeHandlerError, "the handler ended without an answer") // by runtime.Goexit
+		}
+		r.cancel()
+		c.reply(&r.Envelope, data, err)
 	}()
-	return nil
+	data, err = c.opts.Handler(r, &r.Envelope)
+	returned = true
 }
 
 // reply answers an open request. It waits for room as long as the connection lives: who does not read its answers
 // keeps its requests open, and MaxInbound bounds those.
 func (c *Conn) reply(req *Envelope, data json.RawMessage, err error) {
-	body, bad := encodeEnvelope(answerTo(req, data, err))
+	bad := c.answer(req, data, err)
 	if bad == nil {
-		bad = c.send(context.Background(), &outgoing{body: body, id: req.ID}, false)
+		return // which has closed the request
 	}
-	if bad != nil { // too large or not JSON: say so instead; on a closed connection this fails like the first one
-		instead := AsError(bad, CodeHandlerError)
-		instead.Outcome = Done // the handler did run
-		body, _ = encodeEnvelope(answerTo(req, nil, instead))
-		_ = c.send(context.Background(), &outgoing{body: body, id: req.ID}, false)
+	instead := AsError(bad, CodeHandlerError) // too large or not JSON: say so; on a closed connection this fails like the first one
+	instead.Outcome = Done                    // the handler did run
+	if c.answer(req, nil, instead) != nil {
+		c.update(func(s *state) { delete(s.inbound, req.ID) })
 	}
-	c.update(func(s *state) { delete(s.inbound, req.ID) }) // a queued answer has done so already, a lost one has not
+}
+
+func (c *Conn) answer(req *Envelope, data json.RawMessage, err error) error {
+	d := c.draft()
+	fillAnswer(&d.Envelope, req, data, err)
+	o, bad := c.encode(d)
+	if bad != nil {
+		return bad
+	}
+	o.id = req.ID
+	return c.send(context.Background(), o, false)
 }
 
 // refuse answers from the reading goroutine, which must not wait: a peer that floods and does not read loses its connection.
 func (c *Conn) refuse(req *Envelope, reason *Error) error {
-	body, err := encodeEnvelope(answerTo(req, nil, reason))
+	var e Envelope
+	fillAnswer(&e, req, nil, reason)
+	body, err := encodeEnvelope(&e)
 	if err != nil {
 		return err
 	}
 	var full bool
 	c.update(func(s *state) {
 		full = s.work.bytes >= c.opts.MaxQueued
-		if !full && !s.deaf && s.phase != closed {
+		if !full && s.deaf == nil && s.phase != closed {
 			s.work.push(&outgoing{body: body, id: req.ID})
 		}
 	})
@@ -152,12 +185,13 @@ func (c *Conn) refuse(req *Envelope, reason *Error) error {
 	return nil
 }
 
-func answerTo(req *Envelope, data json.RawMessage, err error) *Envelope {
-	answer := &Envelope{Type: answerType(req), Status: StatusSuccess, Data: data}
+func fillAnswer(e, req *Envelope, data json.RawMessage, err error) {
+	e.Type = answerType(req)
 	if err != nil {
-		answer.Status, answer.Data, answer.Error = StatusError, nil, AsError(err, CodeHandlerError)
+		e.Status, e.Error = StatusError, AsError(err, CodeHandlerError)
+	} else {
+		e.Status, e.Data = StatusSuccess, data
 	}
-	return answer
 }
 
 // answerType is the type of the answer to a request.
@@ -170,7 +204,7 @@ func answerType(req *Envelope) string {
 
 // oversize deals with a frame that was skipped: its request is refused, its answer ends the call that waits for it.
 func (c *Conn) oversize(big *oversizeError) error {
-	limit := c.maxFrame()
+	limit := c.limit()
 	e := &big.head
 	c.update(func(s *state) {
 		s.stats.Skipped++

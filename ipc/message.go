@@ -53,13 +53,13 @@ type Payload string
 
 // EncodePayload returns b in its wire form.
 func EncodePayload(b []byte) Payload {
-	text := base64.StdEncoding.AppendEncode(make([]byte, 0, base64.StdEncoding.EncodedLen(len(b))), b)
+	text := appendBase64(make([]byte, 0, base64.StdEncoding.EncodedLen(len(b))), b)
 	return Payload(unsafe.String(unsafe.SliceData(text), len(text))) // which nobody else has
 }
 
 // Decode returns the bytes. Text that is not standard base64 is an INVALID_INPUT error.
 func (p Payload) Decode() ([]byte, error) {
-	b, err := base64.StdEncoding.DecodeString(string(p))
+	b, err := decodeBase64(unsafe.Slice(unsafe.StringData(string(p)), len(p))) // which only reads it
 	if err != nil {
 		return nil, Errorf(CodeInvalidInput, "payload is not base64: %v", err)
 	}
@@ -155,18 +155,8 @@ func (h *Health) UnmarshalJSON(b []byte) error {
 // DataPayload returns the bytes that an answer's data carries under "payload", and false if data has another shape: other
 // members beside it, or none.
 func DataPayload(data json.RawMessage) ([]byte, bool) {
-	s := scanner{text: data}
-	var payload []byte
-	seen := 0
-	s.members(func(name []byte) {
-		if seen++; string(name) != "payload" {
-			s.fail()
-			return
-		}
-		payload = s.str()
-	})
-	if s.end() && seen == 1 {
-		b, err := Payload(unsafe.String(unsafe.SliceData(payload), len(payload))).Decode()
+	if text, ok := payloadText(data); ok {
+		b, err := Payload(unsafe.String(unsafe.SliceData(text), len(text))).Decode()
 		return b, err == nil
 	}
 	var members map[string]json.RawMessage
@@ -183,10 +173,9 @@ func DataPayload(data json.RawMessage) ([]byte, bool) {
 
 // PayloadData is the inverse of DataPayload: an answer's data that carries b.
 func PayloadData(b []byte) json.RawMessage {
-	const before, after = `{"payload":"`, `"}`
-	data := make([]byte, 0, len(before)+base64.StdEncoding.EncodedLen(len(b))+len(after))
-	data = base64.StdEncoding.AppendEncode(append(data, before...), b)
-	return append(data, after...)
+	data := make([]byte, 0, len(beforePayload)+base64.StdEncoding.EncodedLen(len(b))+len(afterPayload))
+	data = appendBase64(append(data, beforePayload...), b)
+	return append(data, afterPayload...)
 }
 
 // JSONData returns v as an answer's data: a JSON object travels as the data itself, any other value as a payload.

@@ -3,7 +3,7 @@ package ipc
 import (
 	"context"
 	"slices"
-	"time"
+	"sync"
 )
 
 // outgoing is one frame on its way out.
@@ -35,20 +35,6 @@ func (l *lane) remove(call *call) {
 	})
 }
 
-// drop takes the first n frames out.
-func (l *lane) drop(n int) {
-	for _, o := range l.frames[:n] {
-		l.bytes -= len(o.body)
-	}
-	l.frames = slices.Delete(l.frames, 0, n)
-}
-
-// Batch limits of the writing goroutine: how much is joined into one write, and the buffer worth keeping for the next.
-const (
-	batchSize  = 256 << 10
-	keepBuffer = 64 << 10
-)
-
 // waiter is a frame that waits for room in the queue of work.
 type waiter struct {
 	frame *outgoing
@@ -56,31 +42,69 @@ type waiter struct {
 	err   error         // why it never will be
 }
 
-// send queues a frame. A work frame waits for room until ctx ends, first come, first served.
+// A body up to largeBody is copied into a batch; a larger one is written from where it is. The memory of both serves further
+// frames, unless it is more than keepBody.
+const (
+	largeBody = 16 << 10
+	keepBody  = 4 << 20
+)
+
+// draft returns an empty envelope with room for what most have in them; encode takes it back.
+func (c *Conn) draft() *decoded {
+	if used, ok := c.drafts.Get().(*decoded); ok {
+		return used
+	}
+	return new(decoded)
+}
+
+// encode returns the frame of a draft. Neither shares memory with the other.
+func (c *Conn) encode(d *decoded) (*outgoing, error) {
+	o, ok := c.pool(usualSize(&d.Envelope)).Get().(*outgoing)
+	if !ok {
+		o = new(outgoing)
+	}
+	body, err := encodeInto(o.body, &d.Envelope)
+	*d = decoded{}
+	c.drafts.Put(d)
+	if err != nil {
+		return nil, err
+	}
+	o.body = body
+	return o, nil
+}
+
+// recycle keeps a frame whose bytes have been copied or written, and which nobody else knows any more.
+func (c *Conn) recycle(o *outgoing) {
+	if cap(o.body) <= keepBody {
+		*o = outgoing{body: o.body[:0]}
+		c.pool(cap(o.body)).Put(o)
+	}
+}
+
+// pool is where frames with so much memory are.
+func (c *Conn) pool(size int) *sync.Pool {
+	if size > largeBody {
+		return &c.large
+	}
+	return &c.frames
+}
+
+// send queues a frame, which is the connection's from here on. A work frame waits for room until ctx ends, first come, first
+// served. If nobody writes, send does, as far as the stream takes it without waiting.
 func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
 	if ctx.Err() != nil {
 		return endOfCall(ctx, false)
 	}
-	var failed error
-	var w *waiter
-	c.update(func(s *state) {
-		size := len(o.body) + frameOverhead
-		switch {
-		case s.phase == closed || s.deaf || s.farewell && o.call != nil && !urgent:
-			failed = notWritten()
-		case size > s.maxFrame:
-			failed = Errorf(CodeFrameTooLarge, "a frame of %d bytes is over the limit of %d; raise max_frame or send less", size, s.maxFrame)
-		case urgent:
-			s.urgent.push(o)
-		case len(s.waiting) == 0 && s.hasRoom(o):
-			s.enqueue(o)
-		default:
-			w = &waiter{frame: o, ended: make(chan struct{})}
-			s.waiting = append(s.waiting, w)
-		}
-	})
+	c.mu.Lock()
+	w, err := c.offer(o, urgent)
+	mine := err == nil && c.claim()
+	crowded := !urgent && len(c.state.calls)+len(c.state.inbound) > 1
+	c.unlock()
+	if mine {
+		c.flush(crowded)
+	}
 	if w == nil {
-		return failed
+		return err
 	}
 	select {
 	case <-w.ended:
@@ -90,13 +114,34 @@ func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
 	c.update(func(s *state) {
 		if i := slices.Index(s.waiting, w); i >= 0 {
 			s.waiting = slices.Delete(s.waiting, i, i+1)
-			failed = endOfCall(ctx, false)
+			err = endOfCall(ctx, false)
 			s.admit() // it may have kept smaller frames waiting
 		} else {
-			failed = w.err
+			err = w.err
 		}
 	})
-	return failed
+	return err
+}
+
+// offer queues a frame, lets it wait for room, or refuses it.
+func (c *Conn) offer(o *outgoing, urgent bool) (*waiter, error) {
+	s := &c.state
+	size, limit := len(o.body)+frameOverhead, c.limit()
+	switch {
+	case s.phase == closed || s.deaf != nil || s.farewell && o.call != nil && !urgent:
+		return nil, notWritten()
+	case size > limit:
+		return nil, Errorf(CodeFrameTooLarge, "a frame of %d bytes is over the limit of %d; raise max_frame or send less", size, limit)
+	case urgent:
+		s.urgent.push(o)
+	case len(s.waiting) == 0 && s.hasRoom(o):
+		s.enqueue(o)
+	default:
+		w := &waiter{frame: o, ended: make(chan struct{})}
+		s.waiting = append(s.waiting, w)
+		return w, nil
+	}
+	return nil, nil
 }
 
 // hasRoom reports whether a frame may join the queue of work. One that would be alone there always may.
@@ -125,86 +170,6 @@ func (s *state) admit() {
 		n++
 	}
 	s.waiting = slices.Delete(s.waiting, 0, n)
-}
-
-// writeLoop writes what is queued, as much at a time as there is: under load many frames share one system call.
-//
-// A failed write only makes the connection deaf. The peer may have answered calls before it went, so what it wrote is
-// still read; the stream's end then closes the connection, or its patience with a peer that lives on and does not listen.
-func (c *Conn) writeLoop() {
-	var buf []byte
-	for {
-		if cap(buf) > keepBuffer {
-			buf = nil
-		}
-		buf = c.take(buf[:0])
-		if len(buf) == 0 {
-			select {
-			case <-c.wake:
-				continue
-			case <-c.done:
-				return
-			}
-		}
-		_, err := c.rw.Write(buf)
-		c.update(func(s *state) {
-			s.writing = false
-			if err != nil {
-				s.deaf = true
-				s.dropQueues()
-			}
-		})
-		if err != nil {
-			c.endDeaf(err)
-			return
-		}
-	}
-}
-
-// deafness is how long a connection that cannot write is still read.
-const deafness = time.Second
-
-// endDeaf waits for the end of a connection that cannot write, and brings it about if it does not come.
-func (c *Conn) endDeaf(cause error) {
-	timer := time.NewTimer(deafness)
-	defer timer.Stop()
-	select {
-	case <-c.done:
-	case <-timer.C:
-		c.end(cause)
-	}
-}
-
-// take moves the next batch of frames into buf. From here on their calls count as written.
-func (c *Conn) take(buf []byte) []byte {
-	c.update(func(s *state) {
-		buf = s.takeFrom(&s.urgent, buf)
-		buf = s.takeFrom(&s.work, buf)
-		s.writing, s.writingSince = len(buf) > 0, time.Now()
-		s.admit()
-	})
-	return buf
-}
-
-func (s *state) takeFrom(l *lane, buf []byte) []byte {
-	n := 0
-	for _, o := range l.frames {
-		if len(buf) >= batchSize {
-			break
-		}
-		if o.call != nil {
-			s.lastOut++
-			o.id, o.call.id = s.lastOut, s.lastOut
-			s.calls[o.id] = o.call
-			if o.call.watch.Written != nil {
-				s.later(func() { o.call.watch.written(o.id) })
-			}
-		}
-		buf = appendFrame(buf, o.body, o.id)
-		n++
-	}
-	l.drop(n)
-	return buf
 }
 
 // sayFarewell withdraws the calls that wait to be written. Answers to the peer still go out.

@@ -208,7 +208,34 @@ func simple(b []byte) int {
 	return n
 }
 
-// ascii reports whether b has nothing beyond ASCII, nor a DEL.
+// plain reports whether all of b stands for itself in a JSON string and is ASCII. It looks at 32 bytes at a time.
+func plain(b []byte) bool {
+	for ; len(b) >= 32; b = b[32:] {
+		if (suspect(b)|suspect(b[8:])|suspect(b[16:])|suspect(b[24:]))&highs != 0 {
+			return false
+		}
+	}
+	for ; len(b) >= 8; b = b[8:] {
+		if suspect(b)&highs != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c < 0x20 || c >= 0x80 || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// suspect has a high bit set if, and only if, one of the first eight bytes is not plain.
+func suspect(b []byte) uint64 {
+	w := binary.LittleEndian.Uint64(b)
+	quote, backslash := w^(lows*'"'), w^(lows*'\\')
+	return w | (w - lows*0x20) | (quote - lows) | (backslash - lows)
+}
+
+// ascii reports whether b has nothing beyond ASCII.
 func ascii(b []byte) bool {
 	for ; len(b) >= 8; b = b[8:] {
 		if binary.LittleEndian.Uint64(b)&highs != 0 {
@@ -221,4 +248,20 @@ func ascii(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// What data that carries bytes looks like.
+const (
+	beforePayload = `{"payload":"`
+	afterPayload  = `"}`
+)
+
+// payloadText returns the text of the payload if data is as PayloadData writes it.
+func payloadText(data []byte) ([]byte, bool) {
+	n := len(data) - len(afterPayload)
+	if n < len(beforePayload) || string(data[:len(beforePayload)]) != beforePayload || string(data[n:]) != afterPayload {
+		return nil, false
+	}
+	text := data[len(beforePayload):n]
+	return text, plain(text)
 }

@@ -15,50 +15,58 @@ const (
 	closed
 )
 
-// state is all that changes during a connection's life. It changes through Conn.update alone.
+// state is all that changes during a connection's life. Whoever has changed it leaves it through Conn.unlock.
 type state struct {
 	phase   phase
 	cause   error // why the connection is closed
 	settled bool  // the work of closing has been done
 
-	lastOut int64                        // last id this side has used
-	lastIn  int64                        // last id the peer has used
-	calls   map[int64]*call              // written, not answered
-	inbound map[int64]context.CancelFunc // the peer's open requests
+	lastOut     int64              // last id this side has used
+	lastIn      int64              // last id the peer has used
+	calls       map[int64]*call    // written, not answered
+	inbound     map[int64]*request // the peer's open requests
+	interrupted bool               // the ctx of each has ended, and of those to come
+	bench                          // the workers that wait for one
 
 	urgent       lane      // health, cancel, shutdown: never wait behind work
 	work         lane      // everything else; bounded by Options.MaxQueued
 	waiting      []*waiter // frames for which work has no room yet, oldest first
-	writing      bool      // a batch is in the writer's hands
+	running      bool      // there is a writing goroutine
+	writing      bool      // somebody writes: the batch is theirs
+	left         bool      // what is in the batch is left to the writing goroutine
 	writingSince time.Time // while writing
 	farewell     bool      // no more work of this side's own is written
-	deaf         bool      // the peer takes no more frames
+	deaf         error     // why the peer gets no more frames; nil: it does
 
 	cancels   bool // extension "cancel" is on
-	maxFrame  int
 	maxQueued int
 	stats     Stats
 	lulls     []lull
 
-	after []func() // what update does once the lock is released
+	after []func() // what unlock does once the lock is released
 }
 
 // idle: nothing of the peer's is open and everything queued is written.
 func (s *state) idle() bool { return s.nothingQueued() && !s.writing }
 
 // nothingQueued: nothing of the peer's is open, and the last frame has been handed to the stream.
-func (s *state) nothingQueued() bool {
-	return len(s.inbound) == 0 && len(s.urgent.frames) == 0 && len(s.work.frames) == 0
-}
+func (s *state) nothingQueued() bool { return len(s.inbound) == 0 && !s.queued() }
+
+func (s *state) queued() bool { return len(s.urgent.frames)+len(s.work.frames) > 0 }
 
 func (s *state) later(f func()) { s.after = append(s.after, f) }
 
-// update changes the state through f and then draws the consequences: a draining connection that is idle closes, a closed
-// one ends every call, a queue that is not empty wakes the writer.
+// update changes the state through f.
 func (c *Conn) update(f func(*state)) {
 	c.mu.Lock()
+	f(&c.state)
+	c.unlock()
+}
+
+// unlock draws the consequences of a change and releases the lock: a draining connection that is idle closes, a closed one ends
+// every call, a queue that is not empty wakes the writing goroutine.
+func (c *Conn) unlock() {
 	s := &c.state
-	f(s)
 	if s.phase == draining && s.idle() {
 		s.phase = closed
 	}
@@ -66,18 +74,24 @@ func (c *Conn) update(f func(*state)) {
 		s.settled = true
 		c.settle(s)
 	}
-	s.endLulls()
-	if !s.writing && len(s.urgent.frames)+len(s.work.frames) > 0 {
-		select {
-		case c.wake <- struct{}{}:
-		default:
-		}
+	if len(s.lulls) > 0 {
+		s.endLulls()
+	}
+	if s.left || !s.writing && s.queued() {
+		c.wakeWriter()
 	}
 	after := s.after
 	s.after = nil
 	c.mu.Unlock()
 	for _, f := range after {
 		f()
+	}
+}
+
+func (c *Conn) wakeWriter() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -88,9 +102,18 @@ func (c *Conn) settle(s *state) {
 		s.finish(call, nil, c.gone(s.cause))
 	}
 	clear(s.calls)
-	s.later(c.cancel)
+	s.interrupt()
+	s.endIdle()
 	s.later(func() { _ = c.rw.Close() }) // the reason for the end is already known, and it is a better one
 	s.later(func() { close(c.done) })
+}
+
+// interrupt ends the ctx of every request of the peer.
+func (s *state) interrupt() {
+	s.interrupted = true
+	for _, r := range s.inbound {
+		s.later(r.cancel)
+	}
 }
 
 func notWritten() *Error {

@@ -92,12 +92,17 @@ func (s *session) handle(ctx context.Context, req *ipc.Envelope) (json.RawMessag
 	if err != nil {
 		return nil, answerError(err, ipc.CodeInvalidInput)
 	}
-	msg := &Message{Topic: req.Message.Topic, Payload: payload, Priority: req.Message.Priority}
+	call := &struct { // one allocation
+		scope
+		Message
+	}{Message: Message{Topic: req.Message.Topic, Payload: payload, Priority: req.Message.Priority}}
+	msg := &call.Message
 	if req.Context != nil {
 		msg.Context = *req.Context
 	}
 	deadline, _ := ctx.Deadline()
-	ctx = withScope(ctx, &scope{log: &s.log, deadline: deadline, trace: msg.Context.TraceID, id: req.ID, msg: msg})
+	call.scope = scope{log: &s.log, deadline: deadline, trace: msg.Context.TraceID, id: req.ID, msg: msg}
+	ctx = withScope(ctx, &call.scope)
 
 	handler := s.topics.handlers[msg.Topic]
 	if handler == nil {

@@ -26,18 +26,16 @@ const (
 
 // session is one conversation with a host: it admits requests, runs the author's code for them and ends them in order.
 //
-//	ipc.Conn ── goroutine per request ──> serve ── admit ──> init, handle, event, health or shutdown ──> leave ──> the answer
+//	ipc.Conn ── worker ──> serve ── admit ──> init, handle, event, health or shutdown ──> leave ──> the answer
 type session struct {
 	module Module
 	opts   Options
 	conn   *ipc.Conn
 
-	log      zerolog.Logger  // until init has been answered without the module's id
-	topics   *mux            // set with log when Init has succeeded, constant from there on
-	host     *Host           // likewise
-	started  chan struct{}   // closed when Init has returned
-	work     context.Context // ends when handlers must
-	stopWork context.CancelFunc
+	log     zerolog.Logger // until init has been answered without the module's id
+	topics  *mux           // set with log when Init has succeeded, constant from there on
+	host    *Host          // likewise
+	started chan struct{}  // closed when Init has returned
 
 	finishing sync.Once
 	over      chan struct{} // closed when nothing more is to be expected from the host
@@ -60,7 +58,6 @@ func newSession(rw io.ReadWriteCloser, m Module, opts Options) *session {
 		started: make(chan struct{}),
 		open:    make(map[int64]string),
 	}
-	s.work, s.stopWork = context.WithCancel(context.Background())
 	s.conn = ipc.NewConn(rw, &ipc.Options{
 		Handler:    s.serve,
 		MaxInbound: opts.MaxConcurrency + 1024, // Init may raise the limit, and what is over it must be refused here, not there
@@ -69,11 +66,11 @@ func newSession(rw io.ReadWriteCloser, m Module, opts Options) *session {
 	return s
 }
 
+// stopWork ends the ctx of every handler.
+func (s *session) stopWork() { s.conn.Interrupt() }
+
 // serve answers one request of the host.
 func (s *session) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(s.work, cancel)()
 	if req.Type == ipc.TypeEvent {
 		s.awaitInit(ctx)
 	}

@@ -1,0 +1,221 @@
+package ipc
+
+import (
+	"net"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// The stream has one writer at a time: whoever has set state.writing, to whom the batch belongs.
+//
+//	send ── claim ──> flush ── all was taken ──────────> nobody writes
+//	                    └───── the stream would block ──> writeLoop, which waits for the peer ──> nobody writes
+//
+// So a call that is alone is written by its caller, without a goroutine to wake, and nobody but writeLoop ever waits for a peer
+// that does not read. What others queue meanwhile is written together.
+
+// Limits of a batch: how much is joined into one write, and the buffer worth keeping for the next.
+const (
+	batchSize  = 48 << 10
+	keepBuffer = 96 << 10
+)
+
+// maxFlushes is how many batches a sender writes, most of them others', before it leaves the rest to the writing goroutine.
+const maxFlushes = 4
+
+// batch is what one system call writes.
+type batch struct {
+	buf     []byte // frames one after the other; of large ones only the beginning
+	closed  int    // how much of buf is in parts
+	parts   net.Buffers
+	size    int
+	written []*call     // those whose requests are in it and who want to be told
+	lent    []*outgoing // those whose bodies are parts
+}
+
+func (b *batch) reset() {
+	if cap(b.buf) > keepBuffer {
+		b.buf = nil
+	}
+	clear(b.parts)
+	clear(b.written)
+	clear(b.lent)
+	*b = batch{buf: b.buf[:0], parts: b.parts[:0], written: b.written[:0], lent: b.lent[:0]}
+}
+
+// add puts a frame into the batch; copied says that it holds nothing of the frame's memory.
+func (b *batch) add(o *outgoing) (copied bool) {
+	b.size += len(o.body)
+	if len(o.body) <= largeBody {
+		b.buf = appendFrame(b.buf, o.body, o.id)
+		return true
+	}
+	var rest []byte
+	b.buf, rest = appendHead(b.buf, o.body, o.id)
+	b.close()
+	b.parts, b.lent = append(b.parts, rest), append(b.lent, o)
+	return false
+}
+
+// close makes what is in buf a part.
+func (b *batch) close() {
+	if len(b.buf) > b.closed {
+		b.parts = append(b.parts, b.buf[b.closed:])
+		b.closed = len(b.buf)
+	}
+}
+
+// claim makes the caller the stream's writer, if there is none and one would be of use. The caller holds the lock and flushes next.
+func (c *Conn) claim() bool {
+	s := &c.state
+	if c.hasty == nil || !s.running || s.writing || s.phase == closed || !s.queued() {
+		return false
+	}
+	s.writing, s.writingSince = true, time.Now()
+	return true
+}
+
+// flush writes what is queued and does not wait for the peer: what the stream does not take at once is left to the writing
+// goroutine. The caller has claimed the stream. In a crowd others are about to send as well; they are let go first.
+func (c *Conn) flush(crowded bool) {
+	if crowded {
+		runtime.Gosched()
+	}
+	for range maxFlushes {
+		if !c.take() {
+			return
+		}
+		if len(c.batch.parts) > 1 {
+			break
+		}
+		part := &c.batch.parts[0]
+		n, err := c.hasty.write(*part)
+		if err != nil {
+			c.deafen(err)
+			return
+		}
+		if *part = (*part)[n:]; len(*part) > 0 {
+			break
+		}
+	}
+	c.update(func(s *state) { s.left = true })
+}
+
+// writeLoop writes what nobody else does, as much at a time as there is: under load many frames share one system call.
+//
+// A failed write only makes the connection deaf. The peer may have answered calls before it went, so what it wrote is
+// still read; the stream's end then closes the connection, or its patience with a peer that lives on and does not listen.
+func (c *Conn) writeLoop() {
+	for {
+		select {
+		case <-c.wake:
+		case <-c.done:
+			return
+		}
+		var due bool
+		var failed error
+		c.update(func(s *state) {
+			failed = s.deaf
+			switch {
+			case s.left:
+				s.left, due = false, true
+			case !s.writing && s.queued():
+				s.writing, s.writingSince, due = true, time.Now(), true
+				c.batch.reset()
+			}
+		})
+		for due && failed == nil {
+			parts := c.batch.parts
+			if _, failed = parts.WriteTo(c.rw); failed != nil {
+				c.deafen(failed)
+				break
+			}
+			due = c.take()
+		}
+		if failed != nil {
+			c.endDeaf(failed)
+			return
+		}
+	}
+}
+
+// deafen gives the peer up as somebody to write to. The caller has the stream.
+func (c *Conn) deafen(cause error) {
+	c.update(func(s *state) {
+		s.writing, s.deaf = false, cause
+		s.dropQueues()
+		c.wakeWriter()
+	})
+}
+
+// deafness is how long a connection that cannot write is still read.
+const deafness = time.Second
+
+// endDeaf waits for the end of a connection that cannot write, and brings it about if it does not come.
+func (c *Conn) endDeaf(cause error) {
+	timer := time.NewTimer(deafness)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+	case <-timer.C:
+		c.end(cause)
+	}
+}
+
+// take moves the next frames into the batch; false if there are none, and then nobody writes any more. From here on their calls
+// count as written. The caller has the stream.
+func (c *Conn) take() bool {
+	c.mu.Lock()
+	s, b := &c.state, &c.batch
+	for _, o := range b.lent { // they have been written
+		c.recycle(o)
+	}
+	b.reset()
+	c.takeFrom(&s.urgent)
+	c.takeFrom(&s.work)
+	b.close()
+	any := len(b.parts) > 0
+	s.writing = any
+	if any {
+		s.writingSince = time.Now()
+	}
+	s.admit()
+	c.unlock()
+	if !any {
+		return false // and the batch may be another's already
+	}
+	for _, call := range b.written {
+		call.watch.written(call.id)
+	}
+	return true
+}
+
+func (c *Conn) takeFrom(l *lane) {
+	n := 0
+	for _, o := range l.frames {
+		if c.batch.size >= batchSize {
+			break
+		}
+		n++
+		l.bytes -= len(o.body)
+		if o.call != nil {
+			c.register(o)
+		}
+		if c.batch.add(o) {
+			c.recycle(o)
+		}
+	}
+	l.frames = slices.Delete(l.frames, 0, n)
+}
+
+// register gives a request its id and lets its call wait for the answer.
+func (c *Conn) register(o *outgoing) {
+	s := &c.state
+	s.lastOut++
+	o.id, o.call.id = s.lastOut, s.lastOut
+	s.calls[o.id] = o.call
+	if o.call.watch.Written != nil {
+		c.batch.written = append(c.batch.written, o.call)
+	}
+}
