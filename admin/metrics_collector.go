@@ -27,6 +27,8 @@ var (
 	callsRejected   = metric("calls_rejected_total", "Calls that were refused with BUSY because the topic's queue was full.", "topic")
 	callRetries     = metric("call_retries_total", "Calls that were sent again, to another instance.", "topic")
 	lateAnswers     = metric("call_late_answers_total", "Answers that came when nobody waited any more.", "topic")
+	remoteTotal     = metric("remote_calls_total", "Calls that went to other supervisors and have ended, by outcome and code.", "outcome", "code")
+	remoteSeconds   = metric("remote_call_duration_seconds", "From when the supervisor took a call on that went to another one to its end.")
 	topicInstances  = metric("topic_instances", "Instances that take calls.", "topic")
 
 	moduleInfo       = metric("module_info", "A module that is configured; always 1.", "module", "version", "protocol")
@@ -54,7 +56,7 @@ type collector struct {
 func (collector) Describe(c chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		callsTotal, callSeconds, queueSeconds, handlingSeconds, callsQueued, callsInFlight, callsRejected, callRetries, lateAnswers,
-		topicInstances, moduleInfo, instanceState, instanceReady, instanceInFlight, instanceSlots, instanceRestarts, watchdogKills,
+		remoteTotal, remoteSeconds, topicInstances, moduleInfo, instanceState, instanceReady, instanceInFlight, instanceSlots, instanceRestarts, watchdogKills,
 		gaveUp, journalEntries, startTime, buildInfo,
 	} {
 		c <- d
@@ -88,6 +90,12 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		s.topic(&topic)
 	}
 	s.failures("", c.sup.Refused())
+	remote := c.sup.RemoteCalls()
+	s.counter(remoteTotal, remote.Done, string(ipc.Done), "")
+	for _, f := range remote.Failures {
+		s.counter(remoteTotal, f.Calls, string(f.Outcome), f.Code)
+	}
+	s.histogram(remoteSeconds, &remote.Duration)
 	for _, m := range c.sup.Modules() {
 		s.gauge(moduleInfo, 1, m.Name, m.Version, m.Protocol)
 		for _, in := range m.Instances {

@@ -46,6 +46,16 @@ func (c *counts) end(f *flight, p *provider, e *ipc.Error) {
 	}
 }
 
+// remote counts a call that another supervisor has ended.
+func (c *counts) remote(f *flight, e *ipc.Error) {
+	c.whole.observe(f.ended.Sub(f.accepted))
+	if e == nil {
+		c.done++
+		return
+	}
+	c.fail(e.Outcome, e.Code)
+}
+
 // attempt takes down how long the latest attempt waited for an instance and how long that had it. What was refused at once did
 // not wait.
 func (c *counts) attempt(f *flight, e *ipc.Error) {

@@ -92,6 +92,9 @@ func (r *router) callRemote(ctx context.Context, f *flight) (json.RawMessage, er
 	f.ended = time.Now()
 	var e *ipc.Error
 	_ = errors.As(err, &e)
+	r.mu.Lock()
+	r.abroad.remote(f, e)
+	r.mu.Unlock()
 	r.traceCall(nil, f, e)
 	if e != nil {
 		r.report(nil, Entry{Kind: KindCall, Text: e.Error(), Topic: f.msg.Topic, Code: e.Code, CallID: f.mc.CallID, TraceID: f.mc.TraceID})

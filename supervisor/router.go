@@ -34,6 +34,7 @@ type router struct {
 
 	mu      sync.Mutex
 	topics  map[string]*topic
+	abroad  counts        // of calls that went to other supervisors
 	door    topic         // where calls are refused that have no topic, or may not have it
 	changed chan struct{} // closed and replaced when an outlook may have changed
 	closing bool          // the supervisor stops: no more calls from outside
@@ -49,7 +50,7 @@ type outlook struct {
 }
 
 func newRouter(journal *Journal) *router {
-	return &router{journal: journal, topics: map[string]*topic{}, door: topic{reports: map[string]*reported{}, counts: newCounts()}, changed: make(chan struct{}), idle: make(chan struct{})}
+	return &router{journal: journal, abroad: newCounts(), topics: map[string]*topic{}, door: topic{reports: map[string]*reported{}, counts: newCounts()}, changed: make(chan struct{}), idle: make(chan struct{})}
 }
 
 // declare makes the topics of a module known, so that a call to one waits for an instance instead of failing.

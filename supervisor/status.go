@@ -155,6 +155,21 @@ func (s *Supervisor) Refused() []Failures {
 	return s.router.door.counts.failures()
 }
 
+// RemoteStatus is what became of the calls that went to other supervisors.
+type RemoteStatus struct {
+	Done     uint64     `json:"done"` // answered with a result
+	Failures []Failures `json:"failures,omitempty"`
+	Duration Histogram  `json:"duration"`
+}
+
+// RemoteCalls returns the calls that went to other supervisors since the start. Topics does not count them.
+func (s *Supervisor) RemoteCalls() RemoteStatus {
+	s.router.mu.Lock()
+	defer s.router.mu.Unlock()
+	c := &s.router.abroad
+	return RemoteStatus{c.done, c.failures(), c.whole}
+}
+
 func (u *unit) status() ModuleStatus {
 	m := u.m
 	out := ModuleStatus{

@@ -68,6 +68,7 @@ func TestRestartsAreFlat(t *testing.T) {
 	require.LessOrEqual(t, late.goroutines, early.goroutines+moreGoroutines, "goroutines")
 	require.LessOrEqual(t, late.files, early.files+moreFiles, "open files")
 	require.LessOrEqual(t, late.heap, early.heap+moreHeap, "bytes of heap")
-	require.LessOrEqual(t, late.resident, early.resident+moreResident, "bytes of resident memory")
+	// What other tests of this process have left to the system takes its time, the more the race detector adds to it.
+	require.LessOrEqual(t, late.resident, early.resident+early.resident/4+moreResident, "bytes of resident memory")
 	require.Equal(t, *restarts, f.instance("phoenix").Restarts)
 }

@@ -46,16 +46,21 @@ func asks(line string) bool {
 	return strings.Contains(line, " get ") || strings.Contains(line, "historian.average")
 }
 
-// The example of three modules does with every service what the document shows.
-func TestHostServicesAsDocumented(t *testing.T) {
-	lines, err := filepath.Abs(filepath.Join("..", "examples", "line"))
-	require.NoError(t, err)
-	for _, name := range []string{"gauge", "press"} { // which takes its time on a machine that never did it
+// buildLine builds what is in Go, which takes its time on a machine that never did it.
+func buildLine(t *testing.T, lines string) {
+	for _, name := range []string{"gauge", "press"} {
 		build := exec.Command("go", "build", "-o", "bin/"+name, ".")
 		build.Dir = filepath.Join(lines, name)
 		out, err := build.CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
+}
+
+// The example of three modules does with every service what the document shows.
+func TestHostServicesAsDocumented(t *testing.T) {
+	lines, err := filepath.Abs(filepath.Join("..", "examples", "line"))
+	require.NoError(t, err)
+	buildLine(t, lines)
 	s := newShell(t)
 	r := s.begin("run", lines)
 	r.await("admin socket ")
@@ -70,4 +75,36 @@ func TestHostServicesAsDocumented(t *testing.T) {
 		require.Equal(t, result{0, c.prints, ""}, got, c.line)
 	}
 	r.interrupt()
+}
+
+// Two nodes do what their document shows. The first takes a free port, the second a socket of its own.
+func TestClusterAsDocumented(t *testing.T) {
+	examples, err := filepath.Abs(filepath.Join("..", "examples"))
+	require.NoError(t, err)
+	buildLine(t, filepath.Join(examples, "line"))
+	s := newShell(t)
+	one := s.begin("run", filepath.Join(examples, "line"), "--node", "box-1", "--nats-listen", "127.0.0.1:0")
+	heard := one.await("listens at ")
+	address := heard[strings.Index(heard, "127.0.0.1:"):]
+	for _, name := range []string{"gauge", "historian", "press"} {
+		s.awaitReady(name)
+	}
+	socket := s.path("box-2.sock")
+	two := s.begin("run", filepath.Join(examples, "greet"), "--node", "box-2", "--nats", "nats://"+strings.Fields(address)[0],
+		"--state", s.path("box-2"), "--socket", socket)
+	two.await("node box-1 is there")
+	var setting string
+	for i, c := range documented(t, "cluster.md") {
+		if i == 0 {
+			setting = strings.Replace(c.line, "/tmp/box-2.sock", socket, 1)
+			continue
+		}
+		got := s.sh(setting + "; " + c.line)
+		for got.code == 3 && s.ctx.Err() == nil { // what the other node offers comes with its next heartbeat
+			got = s.sh(setting + "; " + c.line)
+		}
+		require.Equal(t, result{0, c.prints, ""}, got, c.line)
+	}
+	two.interrupt()
+	one.interrupt()
 }
