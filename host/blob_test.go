@@ -176,6 +176,7 @@ func TestBlobAbandoned(t *testing.T) {
 	r := newRig(t)
 	r.options.URL = s.url()
 	r.add("a", "")
+	r.add("b", "[requires]\nkv = [\"a\"]\n")
 	r.start()
 	js := outside(t, s.url())
 	data := content(2<<20, 1)
@@ -187,7 +188,7 @@ func TestBlobAbandoned(t *testing.T) {
 		func(string, []byte) {
 			r.mode("a", "crash")
 			r.watch("a", ipc.KVParams{})
-			r.set("a", ipc.KVParams{Key: "k"})
+			r.set("b", ipc.KVParams{Bucket: "a", Key: "k"}) // which a itself might not live to see answered
 			r.await("exit 7")
 		},
 	} {
