@@ -44,9 +44,6 @@ func (c *Client) GetBlob(ctx context.Context, bucket, name string, w io.Writer) 
 	return nil
 }
 
-// chunkSize is how much of a blob is handed on at a time.
-const chunkSize = 256 << 10
-
 // putBlob serves PUT /v1/blobs/{bucket}/{name}: the body is the blob.
 func (s *Server) putBlob(w http.ResponseWriter, r *http.Request) {
 	g := s.sup.Guest(nil)
@@ -60,11 +57,11 @@ func (s *Server) putBlob(w http.ResponseWriter, r *http.Request) {
 }
 
 func put(ctx context.Context, g *supervisor.Guest, p ipc.BlobParams, from io.Reader) (info ipc.BlobInfo, err error) {
-	sum, chunk := sha256.New(), make([]byte, chunkSize)
+	sum, chunk := sha256.New(), make([]byte, ipc.ChunkSize)
 	for {
 		n, err := io.ReadFull(from, chunk)
 		if p.Last = errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); err != nil && !p.Last {
-			return info, invalid(ipc.CodeCancelled, "the blob ended too early: %v", err)
+			return info, ipc.Refuse(ipc.CodeCancelled, "the blob ended too early: %v", err)
 		}
 		sum.Write(chunk[:n])
 		p.Payload = ipc.EncodePayload(chunk[:n])

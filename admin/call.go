@@ -33,12 +33,12 @@ func (s *Server) call(r *http.Request) (any, error) {
 	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return nil, invalid(ipc.CodeFrameTooLarge, "the request is longer than %d bytes", large.Limit)
+			return nil, ipc.Refuse(ipc.CodeFrameTooLarge, "the request is longer than %d bytes", large.Limit)
 		}
-		return nil, invalid(ipc.CodeInvalidInput, "the request's body: %v", err)
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the request's body: %v", err)
 	}
 	if req.Topic == "" {
-		return nil, invalid(ipc.CodeInvalidInput, "the request names no topic")
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the request names no topic")
 	}
 	answer, err := s.sup.Call(r.Context(), supervisor.Message{
 		Topic: req.Topic, Target: req.Target, Payload: req.Payload, Priority: req.Priority, TTL: time.Duration(req.TTLMS) * time.Millisecond, TraceID: req.TraceID,

@@ -89,7 +89,7 @@ func (c *Client) Call(ctx context.Context, req CallRequest) (json.RawMessage, er
 		return nil, err
 	}
 	if len(body) > maxBody {
-		return nil, invalid(ipc.CodeFrameTooLarge, "a payload of %d bytes does not fit into a frame of %d", len(req.Payload), ipc.DefaultMaxFrame)
+		return nil, ipc.Refuse(ipc.CodeFrameTooLarge, "a payload of %d bytes does not fit into a frame of %d", len(req.Payload), ipc.DefaultMaxFrame)
 	}
 	var answer CallAnswer
 	if err := c.exchange(ctx, http.MethodPost, c.endpoint("call"), body, &answer); err != nil {

@@ -55,7 +55,7 @@ func (s *Server) crash(r *http.Request) (any, error) {
 	report, err := store.Get(r.PathValue("id"))
 	var unknown *crash.UnknownError
 	if errors.As(err, &unknown) {
-		return nil, invalid(ipc.CodeNoProvider, "%v", unknown)
+		return nil, ipc.Refuse(ipc.CodeNoProvider, "%v", unknown)
 	}
 	return report, err
 }
@@ -64,5 +64,5 @@ func (s *Server) crashStore() (*crash.Store, error) {
 	if store := s.sup.Crashes(); store != nil {
 		return store, nil
 	}
-	return nil, invalid(ipc.CodeUnavailable, "the supervisor is not up yet; try again")
+	return nil, ipc.Refuse(ipc.CodeUnavailable, "the supervisor is not up yet; try again")
 }

@@ -54,7 +54,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 		_, err = s.sup.Module(module)
 	}
 	if err == nil && store == nil {
-		err = invalid(ipc.CodeUnavailable, "the supervisor is not up yet; try again")
+		err = ipc.Refuse(ipc.CodeUnavailable, "the supervisor is not up yet; try again")
 	}
 	if err != nil {
 		refuse(w, err)

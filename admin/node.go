@@ -92,12 +92,12 @@ func (s *Server) nodes(*http.Request) (any, error) {
 func (s *Server) onNode(w http.ResponseWriter, r *http.Request) {
 	node := r.PathValue("node")
 	if s.cluster == nil {
-		refuse(w, invalid(ipc.CodeNoProvider, "there is no node %s: this supervisor is alone; `ixt run --nats URL` joins it to others", node))
+		refuse(w, ipc.Refuse(ipc.CodeNoProvider, "there is no node %s: this supervisor is alone; `ixt run --nats URL` joins it to others", node))
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		refuse(w, invalid(ipc.CodeFrameTooLarge, "the request's body: %v", err))
+		refuse(w, ipc.Refuse(ipc.CodeFrameTooLarge, "the request's body: %v", err))
 		return
 	}
 	status, answer, err := s.cluster.Forward(r.Context(), node, NodeRequest{

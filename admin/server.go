@@ -59,7 +59,7 @@ func NewServer(sup *supervisor.Supervisor, info Info) *Server {
 	s.mux.HandleFunc("GET /v1/logs", s.logs)
 	s.mux.Handle("GET /metrics", s.metrics())
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, invalid(ipc.CodeUnknownType, "there is no %s %s", r.Method, r.URL.Path))
+		refuse(w, ipc.Refuse(ipc.CodeUnknownType, "there is no %s %s", r.Method, r.URL.Path))
 	})
 	return s
 }
@@ -124,7 +124,7 @@ func (s *Server) command(r *http.Request) (any, error) {
 	case "restart":
 		err = s.sup.Restart(r.Context(), name)
 	default:
-		err = invalid(ipc.CodeUnknownType, "there is no command %q; use start, stop or restart", command)
+		err = ipc.Refuse(ipc.CodeUnknownType, "there is no command %q; use start, stop or restart", command)
 	}
 	if err != nil {
 		return nil, err
@@ -147,16 +147,9 @@ func reply(w http.ResponseWriter, status int, v any) {
 func refuse(w http.ResponseWriter, err error) {
 	var e *ipc.Error
 	if !errors.As(err, &e) {
-		e = invalid(ipc.CodeHandlerError, "%v", err)
+		e = ipc.Refuse(ipc.CodeHandlerError, "%v", err)
 	}
 	reply(w, statusOf(e), e)
-}
-
-// invalid is an error of the API itself: no module has seen anything.
-func invalid(code, format string, args ...any) *ipc.Error {
-	e := ipc.Errorf(code, format, args...)
-	e.Outcome, e.Origin = ipc.NotDelivered, ipc.Supervisor
-	return e
 }
 
 // statusOf is the HTTP status that says most of what the error says.

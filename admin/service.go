@@ -41,12 +41,12 @@ func (s *Server) ask(r *http.Request) (any, error) {
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return nil, invalid(ipc.CodeFrameTooLarge, "the request is longer than %d bytes", large.Limit)
+			return nil, ipc.Refuse(ipc.CodeFrameTooLarge, "the request is longer than %d bytes", large.Limit)
 		}
-		return nil, invalid(ipc.CodeInvalidInput, "the request's body: %v", err)
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the request's body: %v", err)
 	}
 	if !json.Valid(params) {
-		return nil, invalid(ipc.CodeInvalidInput, "the request's body is not JSON")
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the request's body is not JSON")
 	}
 	g := s.sup.Guest(nil)
 	defer g.Close()
@@ -57,7 +57,7 @@ func (s *Server) ask(r *http.Request) (any, error) {
 func (s *Server) attend(w http.ResponseWriter, r *http.Request) {
 	params := json.RawMessage(r.FormValue("params"))
 	if !json.Valid(params) {
-		refuse(w, invalid(ipc.CodeInvalidInput, "params is not JSON"))
+		refuse(w, ipc.Refuse(ipc.CodeInvalidInput, "params is not JSON"))
 		return
 	}
 	var out *lineWriter

@@ -77,7 +77,7 @@ func number(r *http.Request, name string, absent uint64) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
-		return 0, invalid(ipc.CodeInvalidInput, "%s=%s is not a number; write 0 or more", name, text)
+		return 0, ipc.Refuse(ipc.CodeInvalidInput, "%s=%s is not a number; write 0 or more", name, text)
 	}
 	return n, nil
 }

@@ -68,7 +68,7 @@ func (b *blob) close() {
 
 func (b *blob) serve(ctx context.Context, caller supervisor.Caller, method string, params json.RawMessage) (any, error) {
 	var p ipc.BlobParams
-	if err := decodeParams(ipc.ServiceBlob, method, params, &p); err != nil {
+	if err := ipc.DecodeParams(ipc.ServiceBlob, method, params, &p); err != nil {
 		return nil, err
 	}
 	switch { // what was begun is known by its id alone
@@ -86,7 +86,7 @@ func (b *blob) serve(ctx context.Context, caller supervisor.Caller, method strin
 		err = checkKey("name", p.Name)
 	case ipc.MethodList:
 	default:
-		err = refuse(ipc.CodeUnknownType, "%s has no method %q; it has put, get, stat, list and delete", ipc.ServiceBlob, method)
+		err = ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has put, get, stat, list and delete", ipc.ServiceBlob, method)
 	}
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (b *blob) list(ctx context.Context, at place, prefix string) (ipc.BlobList,
 			}
 			found[v.Name], err = v.info()
 			if len(found) > maxListed {
-				return refuse(ipc.CodeTooLarge, "more than %d blobs begin with %q; name a longer prefix", maxListed, prefix)
+				return ipc.Refuse(ipc.CodeTooLarge, "more than %d blobs begin with %q; name a longer prefix", maxListed, prefix)
 			}
 			return err
 		})

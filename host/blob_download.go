@@ -54,7 +54,7 @@ func (b *blob) more(ctx context.Context, caller supervisor.Caller, id string) (a
 	d := t.down
 	if d == nil {
 		b.transfers.yield(t)
-		return nil, refuse(ipc.CodeInvalidInput, "%s is an upload; name what get has answered", id)
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "%s is an upload; name what get has answered", id)
 	}
 	data, err := d.read(ctx)
 	if err != nil || d.left == 0 {
@@ -135,7 +135,7 @@ func (d *download) part(ctx context.Context) (m *jetstream.RawStreamMsg, err err
 		}
 		now, err := d.at.version(ctx, d.info.Name)
 		if errors.Is(err, &ipc.Error{Code: ipc.CodeNotFound}) || err == nil && now.NUID != d.version.NUID {
-			return nil, refuse(ipc.CodeConflict, "the blob %s was replaced or deleted from outside while it was read; get it again", d.info.Name)
+			return nil, ipc.Refuse(ipc.CodeConflict, "the blob %s was replaced or deleted from outside while it was read; get it again", d.info.Name)
 		}
 		if err != nil {
 			return nil, err

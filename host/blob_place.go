@@ -64,7 +64,7 @@ func (at place) version(ctx context.Context, name string) (v version, err error)
 		return err
 	})
 	if err == nil && (v.NUID == "" || v.Deleted) {
-		err = refuse(ipc.CodeNotFound, "the bucket %s has no blob %s", at.bucket, name)
+		err = ipc.Refuse(ipc.CodeNotFound, "the bucket %s has no blob %s", at.bucket, name)
 	}
 	return v, err
 }

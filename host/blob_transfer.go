@@ -52,7 +52,7 @@ func (ts *transfers) begin(caller supervisor.Caller, up *upload, down *download)
 	case ts.closed:
 		return nil, errClosed
 	case len(of) >= maxTransfers:
-		return nil, refuse(ipc.CodeBusy, "this instance has %d uploads and downloads open, which is the limit; bring some to their end", len(of))
+		return nil, ipc.Refuse(ipc.CodeBusy, "this instance has %d uploads and downloads open, which is the limit; bring some to their end", len(of))
 	case of == nil:
 		of = map[string]*transfer{}
 		ts.of[caller.Gone()] = of
@@ -82,7 +82,7 @@ func (ts *transfers) take(ctx context.Context, caller supervisor.Caller, id stri
 		}
 		t.turn <- struct{}{} // for whoever waits, to see the same
 	}
-	return nil, refuse(ipc.CodeNotFound, "there is no upload or download %.40q of this process; one ends after %s in which nothing came, and with an error; begin anew", id, ts.idle)
+	return nil, ipc.Refuse(ipc.CodeNotFound, "there is no upload or download %.40q of this process; one ends after %s in which nothing came, and with an error; begin anew", id, ts.idle)
 }
 
 // yield gives the turn back.

@@ -68,7 +68,7 @@ func (b *blob) proceed(ctx context.Context, caller supervisor.Caller, p ipc.Blob
 		return nil, err
 	case t.up == nil:
 		b.transfers.yield(t)
-		return nil, refuse(ipc.CodeInvalidInput, "%s is a download; name what put has answered", p.Upload)
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "%s is a download; name what put has answered", p.Upload)
 	case !p.Last:
 		return b.feed(ctx, caller, t, data)
 	}
@@ -100,7 +100,7 @@ func (b *blob) finish(ctx context.Context, u *upload, data []byte, sum string) (
 		return nil, err
 	}
 	if got := u.sum.Sum(nil); sum != "" && !sameSum(sum, got) {
-		return nil, refuse(ipc.CodeInvalidInput, "the sha256 of the %d bytes that came is %x, not %.64s; nothing is kept, put them again", u.size, got, sum)
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the sha256 of the %d bytes that came is %x, not %.64s; nothing is kept, put them again", u.size, got, sum)
 	}
 	v, before, err := u.publish(ctx)
 	if err != nil {
@@ -145,7 +145,7 @@ func (u *upload) send(ctx context.Context, part []byte) error {
 }
 
 func (u *upload) torn() error {
-	return refuse(ipc.CodeConflict, "parts of the upload of %s have gone with the bucket %s, which somebody has deleted; put it again", u.name, u.at.bucket)
+	return ipc.Refuse(ipc.CodeConflict, "parts of the upload of %s have gone with the bucket %s, which somebody has deleted; put it again", u.name, u.at.bucket)
 }
 
 // publish makes the blob visible and returns it, with the version it takes the place of.

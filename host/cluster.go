@@ -137,9 +137,9 @@ func (c *cluster) current() (*link, error) {
 	case c.life.Err() != nil:
 		return nil, errClosed
 	case c.alone():
-		return nil, refuse(ipc.CodeNoProvider, "this supervisor is alone; `ixt run --nats URL` joins it to others")
+		return nil, ipc.Refuse(ipc.CodeNoProvider, "this supervisor is alone; `ixt run --nats URL` joins it to others")
 	}
-	return nil, refuse(ipc.CodeUnavailable, "the NATS server at %s cannot be reached now, and so no other node can; it is tried again", c.address())
+	return nil, ipc.Refuse(ipc.CodeUnavailable, "the NATS server at %s cannot be reached now, and so no other node can; it is tried again", c.address())
 }
 
 // address is where the others are met, for people.

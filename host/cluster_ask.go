@@ -28,7 +28,7 @@ func (p *pending) add() (token string, answers chan *nats.Msg, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.calls) >= maxPending {
-		e := refuse(ipc.CodeBusy, "%d calls to other nodes are open, which is the limit", len(p.calls))
+		e := ipc.Refuse(ipc.CodeBusy, "%d calls to other nodes are open, which is the limit", len(p.calls))
 		e.RetryAfter = 100 * time.Millisecond
 		return "", nil, e
 	}
@@ -100,7 +100,7 @@ func (c *cluster) await(ctx context.Context, l *link, to *member, answers <-chan
 		case a := <-answers:
 			switch {
 			case len(a.Data) == 0 && a.Header.Get("Status") == "503":
-				return nil, refuse(ipc.CodeUnavailable, "node %s does not take it any more", to.Node)
+				return nil, ipc.Refuse(ipc.CodeUnavailable, "node %s does not take it any more", to.Node)
 			case a.Header.Get(headerAccepted) != "":
 				silent = nil
 				continue
@@ -124,7 +124,7 @@ func (c *cluster) await(ctx context.Context, l *link, to *member, answers <-chan
 // overBefore is the error of a request whose time was over before it was sent.
 func overBefore(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return refuse(ipc.CodeTTLExpired, "the deadline passed before the call was sent to another node")
+		return ipc.Refuse(ipc.CodeTTLExpired, "the deadline passed before the call was sent to another node")
 	}
-	return refuse(ipc.CodeCancelled, "the caller gave up before the call was sent to another node")
+	return ipc.Refuse(ipc.CodeCancelled, "the caller gave up before the call was sent to another node")
 }

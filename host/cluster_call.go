@@ -35,7 +35,7 @@ func (c *cluster) declares(topic string) bool {
 func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (json.RawMessage, error) {
 	rc.Context.Attempt = max(rc.Context.Attempt, 1)
 	first := rc.Context.Attempt
-	last := refuse(ipc.CodeNoProvider, "no other node offers %s; `ixt ps --all` shows the nodes", rc.Message.Topic)
+	last := ipc.Refuse(ipc.CodeNoProvider, "no other node offers %s; `ixt ps --all` shows the nodes", rc.Message.Topic)
 	var tried []string
 	for again := true; again; {
 		to := c.choose(rc, tried)

@@ -162,7 +162,7 @@ func (k *keeper) newService(m *manifest.Module) (micro.Service, error) {
 func (k *keeper) serveHere(m *nats.Msg) {
 	topic, in := strings.TrimPrefix(m.Subject, k.here()+topicSubject), inbound{k.conn, m.Reply, m.Header, m.Data}
 	if !k.exports.takes(topic) {
-		in.refuse(k.signed(refuse(ipc.CodeUnavailable, "no instance that provides %s is ready", topic)))
+		in.refuse(k.signed(ipc.Refuse(ipc.CodeUnavailable, "no instance that provides %s is ready", topic)))
 		return
 	}
 	k.serveCall(topic, in)

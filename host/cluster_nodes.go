@@ -66,11 +66,11 @@ func (c *cluster) forward(ctx context.Context, node string, r AdminRequest) (sta
 		if _, err := c.current(); err != nil {
 			return 0, nil, err
 		}
-		return 0, nil, refuse(ipc.CodeNoProvider, "there is no node %s now; `ixt ps --all` shows those there are", node)
+		return 0, nil, ipc.Refuse(ipc.CodeNoProvider, "there is no node %s now; `ixt ps --all` shows those there are", node)
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
-		return 0, nil, refuse(ipc.CodeInvalidInput, "the request cannot be encoded: %v", err)
+		return 0, nil, ipc.Refuse(ipc.CodeInvalidInput, "the request cannot be encoded: %v", err)
 	}
 	m := &nats.Msg{Subject: nodeSubject + node + adminSubject, Data: data, Header: nats.Header{headerCall: {randomID()}}}
 	reply, err := c.ask(ctx, to, m)
@@ -95,7 +95,7 @@ func (k *keeper) administer(m *nats.Msg) {
 	k.serve(in, func(ctx context.Context) {
 		var r AdminRequest
 		if err := json.Unmarshal(m.Data, &r); err != nil {
-			in.refuse(k.signed(refuse(ipc.CodeInvalidInput, "the request cannot be decoded: %v", err)))
+			in.refuse(k.signed(ipc.Refuse(ipc.CodeInvalidInput, "the request cannot be decoded: %v", err)))
 			return
 		}
 		data, err := json.Marshal(k.answer(ctx, r))
@@ -103,7 +103,7 @@ func (k *keeper) administer(m *nats.Msg) {
 			err = in.send(&nats.Msg{Data: data})
 		}
 		if err != nil {
-			in.refuse(k.signed(refuse(ipc.CodeTooLarge, "the answer cannot be sent: %v", err)))
+			in.refuse(k.signed(ipc.Refuse(ipc.CodeTooLarge, "the answer cannot be sent: %v", err)))
 		}
 	})
 }
@@ -114,19 +114,19 @@ func (c *cluster) answer(ctx context.Context, r AdminRequest) adminAnswer {
 	handler := c.admin
 	c.mu.Unlock()
 	if handler == nil {
-		return failed(http.StatusNotImplemented, refuse(ipc.CodeUnavailable, "node %s lets nobody administer it from elsewhere", c.node))
+		return failed(http.StatusNotImplemented, ipc.Refuse(ipc.CodeUnavailable, "node %s lets nobody administer it from elsewhere", c.node))
 	}
 	ctx, cancel := context.WithTimeout(ctx, adminTime)
 	defer cancel()
 	target := url.URL{Path: r.Path, RawQuery: r.Query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, r.Method, target.String(), bytes.NewReader(r.Body))
 	if err != nil {
-		return failed(http.StatusBadRequest, refuse(ipc.CodeInvalidInput, "%v", err))
+		return failed(http.StatusBadRequest, ipc.Refuse(ipc.CodeInvalidInput, "%v", err))
 	}
 	w := &recorder{header: http.Header{}}
 	handler.ServeHTTP(w, req)
 	if w.full {
-		return failed(http.StatusRequestEntityTooLarge, refuse(ipc.CodeTooLarge, "the answer to %s %s is over %d bytes; ask on node %s itself", r.Method, r.Path, maxAdminAnswer, c.node))
+		return failed(http.StatusRequestEntityTooLarge, ipc.Refuse(ipc.CodeTooLarge, "the answer to %s %s is over %d bytes; ask on node %s itself", r.Method, r.Path, maxAdminAnswer, c.node))
 	}
 	return adminAnswer{Status: max(w.status, http.StatusOK), Body: w.body.Bytes()}
 }

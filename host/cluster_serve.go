@@ -88,9 +88,9 @@ func (s *served) admit(reply string, w waiter) *ipc.Error {
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
-		return refuse(ipc.CodeUnavailable, "the supervisor is stopping")
+		return ipc.Refuse(ipc.CodeUnavailable, "the supervisor is stopping")
 	case s.running >= maxServed:
-		e := refuse(ipc.CodeBusy, "%d requests of other nodes are being served, which is the limit", s.running)
+		e := ipc.Refuse(ipc.CodeBusy, "%d requests of other nodes are being served, which is the limit", s.running)
 		e.RetryAfter = 100 * time.Millisecond
 		return e
 	}

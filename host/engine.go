@@ -82,7 +82,7 @@ func (e *engine) open(ctx context.Context, site supervisor.Site) error {
 
 func (e *engine) storeDir() string { return filepath.Join(e.site.StateDir, "engine") }
 
-var errClosed = refuse(ipc.CodeUnavailable, "the host is stopping")
+var errClosed = ipc.Refuse(ipc.CodeUnavailable, "the host is stopping")
 
 // line returns the connection, and opens it if nobody has yet; it may be down. What is subscribed on it meanwhile stands when it
 // is back. The error is an *ipc.Error.
@@ -97,7 +97,7 @@ func (e *engine) line(ctx context.Context) (*opening, error) {
 		return nil, explain(ctx.Err(), "opening the engine", false)
 	}
 	if o.err != nil {
-		return nil, refuse(ipc.CodeUnavailable, "%v", o.err)
+		return nil, ipc.Refuse(ipc.CodeUnavailable, "%v", o.err)
 	}
 	return o, nil
 }
@@ -115,7 +115,7 @@ func (e *engine) use(ctx context.Context) (*nats.Conn, jetstream.JetStream, erro
 		if closed {
 			return nil, nil, errClosed
 		}
-		return nil, nil, refuse(ipc.CodeUnavailable, "the NATS server at %s cannot be reached now%s; it is tried again", redacted(e.opts.URL), because(o.conn.LastError()))
+		return nil, nil, ipc.Refuse(ipc.CodeUnavailable, "the NATS server at %s cannot be reached now%s; it is tried again", redacted(e.opts.URL), because(o.conn.LastError()))
 	}
 	return o.conn, o.js, nil
 }

@@ -25,7 +25,7 @@ func explain(err error, what string, write bool) *ipc.Error {
 	if code == ipc.CodeTimeout && !write {
 		code = ipc.CodeUnavailable
 	}
-	e := refuse(code, "%s: %s", what, why)
+	e := ipc.Refuse(code, "%s: %s", what, why)
 	if write && (code == ipc.CodeTimeout || code == ipc.CodeCancelled) {
 		e.Outcome = ipc.Unknown
 	}

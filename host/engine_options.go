@@ -134,7 +134,7 @@ func isPort(text string) bool {
 }
 
 func invalid(format string, args ...any) *ipc.Error {
-	return refuse(ipc.CodeConfigInvalid, format, args...)
+	return ipc.Refuse(ipc.CodeConfigInvalid, format, args...)
 }
 
 // redacted is a list of addresses without the passwords in them.

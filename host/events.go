@@ -59,13 +59,13 @@ func (s *events) Call(ctx context.Context, caller supervisor.Caller, method stri
 	switch method {
 	case ipc.MethodPublish:
 		var p ipc.Publication
-		if err := decodeParams(ipc.ServiceEvents, method, params, &p); err != nil {
+		if err := ipc.DecodeParams(ipc.ServiceEvents, method, params, &p); err != nil {
 			return nil, err
 		}
 		return json.RawMessage("{}"), s.publish(ctx, caller, p)
 	case ipc.MethodSubscribe:
 		var p ipc.Subscription
-		if err := decodeParams(ipc.ServiceEvents, method, params, &p); err != nil {
+		if err := ipc.DecodeParams(ipc.ServiceEvents, method, params, &p); err != nil {
 			return nil, err
 		}
 		name, err := s.subscribe(ctx, caller, p)
@@ -75,12 +75,12 @@ func (s *events) Call(ctx context.Context, caller supervisor.Caller, method stri
 		return json.Marshal(ipc.Subscribed{Subscription: name})
 	case ipc.MethodUnsubscribe:
 		var p ipc.Subscribed
-		if err := decodeParams(ipc.ServiceEvents, method, params, &p); err != nil {
+		if err := ipc.DecodeParams(ipc.ServiceEvents, method, params, &p); err != nil {
 			return nil, err
 		}
 		return json.RawMessage("{}"), s.unsubscribe(ctx, caller, p.Subscription)
 	}
-	return nil, refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q, %q and %q", ipc.ServiceEvents, method,
+	return nil, ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q, %q and %q", ipc.ServiceEvents, method,
 		ipc.MethodPublish, ipc.MethodSubscribe, ipc.MethodUnsubscribe)
 }
 

@@ -47,20 +47,20 @@ func (s *events) subscribe(ctx context.Context, caller supervisor.Caller, p ipc.
 // check fills in what p leaves open.
 func check(p *ipc.Subscription) error {
 	if err := manifest.CheckTopic(p.Pattern, true); err != nil {
-		return refuse(ipc.CodeInvalidInput, "%v", err)
+		return ipc.Refuse(ipc.CodeInvalidInput, "%v", err)
 	}
 	odd := func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
 	}
 	switch {
 	case len(p.Durable) > maxDurableName || strings.ContainsFunc(p.Durable, odd):
-		return refuse(ipc.CodeInvalidInput, "durable %.80q: write up to %d letters, digits, - and _", p.Durable, maxDurableName)
+		return ipc.Refuse(ipc.CodeInvalidInput, "durable %.80q: write up to %d letters, digits, - and _", p.Durable, maxDurableName)
 	case p.From != "" && p.From != ipc.FromNew && p.From != ipc.FromKept:
-		return refuse(ipc.CodeInvalidInput, "from %q: write %q or %q", p.From, ipc.FromNew, ipc.FromKept)
+		return ipc.Refuse(ipc.CodeInvalidInput, "from %q: write %q or %q", p.From, ipc.FromNew, ipc.FromKept)
 	case p.From == ipc.FromKept && p.Durable == "":
-		return refuse(ipc.CodeInvalidInput, "from %q without durable: only a durable subscription finds kept events; give it a name", p.From)
+		return ipc.Refuse(ipc.CodeInvalidInput, "from %q without durable: only a durable subscription finds kept events; give it a name", p.From)
 	case p.Buffer < 0 || p.Buffer > ipc.MaxBuffer:
-		return refuse(ipc.CodeInvalidInput, "buffer %d: write 1 to %d", p.Buffer, ipc.MaxBuffer)
+		return ipc.Refuse(ipc.CodeInvalidInput, "buffer %d: write 1 to %d", p.Buffer, ipc.MaxBuffer)
 	}
 	if p.Buffer == 0 {
 		p.Buffer = ipc.DefaultBuffer
@@ -91,11 +91,11 @@ func (s *events) reserve(caller supervisor.Caller, p ipc.Subscription) (sub *sub
 			old.end() // a new version of the module wants another pattern by the same name
 			delete(mine, name)
 		case p.Durable != "" && old.durable == p.Durable:
-			return nil, false, refuse(ipc.CodeInvalidInput, "durable %q is the subscription to %s already: choose another name for the one to %s, or unsubscribe that first", p.Durable, old.pattern, p.Pattern)
+			return nil, false, ipc.Refuse(ipc.CodeInvalidInput, "durable %q is the subscription to %s already: choose another name for the one to %s, or unsubscribe that first", p.Durable, old.pattern, p.Pattern)
 		}
 	}
 	if len(mine) >= maxSubscriptions {
-		return nil, false, refuse(ipc.CodeBusy, "%s has %d subscriptions, which is the limit: subscribe to patterns with * and >, or unsubscribe some", caller.ID, maxSubscriptions)
+		return nil, false, ipc.Refuse(ipc.CodeBusy, "%s has %d subscriptions, which is the limit: subscribe to patterns with * and >, or unsubscribe some", caller.ID, maxSubscriptions)
 	}
 	sub = s.newSubscription(who, p)
 	mine[wanted] = sub
@@ -109,7 +109,7 @@ func (s *events) begin(ctx context.Context, sub *subscription) {
 	defer cancel()
 	err := sub.source.open(ctx)
 	if err == nil && sub.ended.Err() != nil {
-		err = refuse(ipc.CodeCancelled, "the instance was stopped meanwhile")
+		err = ipc.Refuse(ipc.CodeCancelled, "the instance was stopped meanwhile")
 		sub.source.close()
 	}
 	if err != nil {
@@ -143,7 +143,7 @@ func (s *events) unsubscribe(ctx context.Context, caller supervisor.Caller, name
 	sub := s.owners[ownerOf(caller.ID)][name]
 	s.mu.Unlock()
 	if sub == nil {
-		return refuse(ipc.CodeNotFound, "%s has no subscription %q", caller.ID, name)
+		return ipc.Refuse(ipc.CodeNotFound, "%s has no subscription %q", caller.ID, name)
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()

@@ -18,17 +18,17 @@ import (
 // publish returns when the engine has the event, and has stored it if a durable subscription waits for it.
 func (s *events) publish(ctx context.Context, caller supervisor.Caller, p ipc.Publication) error {
 	if err := manifest.CheckTopic(p.Topic, false); err != nil {
-		return refuse(ipc.CodeInvalidInput, "%v", err)
+		return ipc.Refuse(ipc.CodeInvalidInput, "%v", err)
 	}
 	if err := caller.Deny(caller.Module.Publishes(p.Topic), "publish on "+p.Topic, "provides", "events", caller.Module.Provides.Events, p.Topic); err != nil {
 		return err
 	}
 	data, err := p.Payload.Decode()
 	if err != nil {
-		return refuse(ipc.CodeInvalidInput, "%v", err)
+		return ipc.Refuse(ipc.CodeInvalidInput, "%v", err)
 	}
 	if len(data) > ipc.MaxChunk {
-		return refuse(ipc.CodeTooLarge, "an event of %d bytes; it may have %d: put it into a blob and publish its name", len(data), ipc.MaxChunk)
+		return ipc.Refuse(ipc.CodeTooLarge, "an event of %d bytes; it may have %d: put it into a blob and publish its name", len(data), ipc.MaxChunk)
 	}
 	header := nats.Header{}
 	header.Set(headerSource, caller.Source())

@@ -96,10 +96,3 @@ func (h *Host) Close() error {
 	h.blob.close()
 	return h.engine.close()
 }
-
-// refuse is an error of the host's own: nothing has happened.
-func refuse(code, format string, args ...any) *ipc.Error {
-	e := ipc.Errorf(code, format, args...)
-	e.Outcome, e.Origin = ipc.NotDelivered, ipc.Supervisor
-	return e
-}

@@ -58,13 +58,13 @@ func (k *kv) close() { k.watches.close() }
 func (k *kv) serve(ctx context.Context, caller supervisor.Caller, method string, params json.RawMessage) (any, error) {
 	if method == ipc.MethodUnwatch {
 		var p ipc.Subscribed
-		if err := decodeParams(ipc.ServiceKV, method, params, &p); err != nil {
+		if err := ipc.DecodeParams(ipc.ServiceKV, method, params, &p); err != nil {
 			return nil, err
 		}
 		return struct{}{}, k.watches.unwatch(caller.ID, p.Subscription)
 	}
 	var p ipc.KVParams
-	if err := decodeParams(ipc.ServiceKV, method, params, &p); err != nil {
+	if err := ipc.DecodeParams(ipc.ServiceKV, method, params, &p); err != nil {
 		return nil, err
 	}
 	name, err := bucketFor(caller, p.Bucket, "kv", caller.Module.Requires.KV)
@@ -81,7 +81,7 @@ func (k *kv) serve(ctx context.Context, caller supervisor.Caller, method string,
 	case ipc.MethodGet, ipc.MethodSet, ipc.MethodAdd, ipc.MethodDelete, ipc.MethodExists:
 		err = checkKey("key", p.Key)
 	default:
-		err = refuse(ipc.CodeUnknownType, "%s has no method %q; it has get, set, add, delete, exists, keys, watch and unwatch", ipc.ServiceKV, method)
+		err = ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has get, set, add, delete, exists, keys, watch and unwatch", ipc.ServiceKV, method)
 	}
 	if err != nil {
 		return nil, err
@@ -102,15 +102,4 @@ func (k *kv) serve(ctx context.Context, caller supervisor.Caller, method string,
 		return b.keys(ctx, p.Pattern)
 	}
 	return k.watches.begin(ctx, caller, name, p.Pattern, p.Buffer)
-}
-
-// decodeParams reads the params of a request; absent ones are as good as {}.
-func decodeParams(service, method string, params json.RawMessage, into any) error {
-	if len(params) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(params, into); err != nil {
-		return refuse(ipc.CodeInvalidInput, "the params of %s.%s cannot be decoded: %v", service, method, err)
-	}
-	return nil
 }

@@ -73,7 +73,7 @@ func lastOf(ctx context.Context, st *stream, subject string) (entry, error) {
 func (b bucket) get(ctx context.Context, key string) (ipc.KVEntry, error) {
 	e, err := b.last(ctx, key)
 	if err == nil && e.revision == 0 {
-		err = refuse(ipc.CodeNotFound, "the bucket %s has no key %s", b.name, key)
+		err = ipc.Refuse(ipc.CodeNotFound, "the bucket %s has no key %s", b.name, key)
 	}
 	if err != nil {
 		return ipc.KVEntry{}, err
@@ -87,7 +87,7 @@ func (b bucket) set(ctx context.Context, p ipc.KVParams) (ipc.KVWritten, error) 
 		return ipc.KVWritten{}, err
 	}
 	if p.TTLMS < 0 || p.TTLMS > maxTTL {
-		return ipc.KVWritten{}, refuse(ipc.CodeInvalidInput, "ttl_ms %d cannot be; write milliseconds, or leave it out for a key that stays", p.TTLMS)
+		return ipc.KVWritten{}, ipc.Refuse(ipc.CodeInvalidInput, "ttl_ms %d cannot be; write milliseconds, or leave it out for a key that stays", p.TTLMS)
 	}
 	m := nats.NewMsg(b.subject(p.Key))
 	m.Data = value
@@ -145,7 +145,7 @@ func wrongSequence(err error) bool {
 }
 
 func conflict(revision uint64) *ipc.Error {
-	e := refuse(ipc.CodeConflict, "the key's revision is %d now; get it and decide again", revision)
+	e := ipc.Refuse(ipc.CodeConflict, "the key's revision is %d now; get it and decide again", revision)
 	if revision == 0 {
 		e.Message = "there is no such key now; set it with revision 0 to create it"
 	}
@@ -162,12 +162,12 @@ func (b bucket) add(ctx context.Context, key string, delta int64) (ipc.KVCounted
 		var value int64
 		if e.revision > 0 {
 			if value, err = strconv.ParseInt(string(e.value), 10, 64); err != nil {
-				return ipc.KVCounted{}, refuse(ipc.CodeInvalidInput, "the value of %s is no counter; add wants a whole number of 64 bits in decimal text", key)
+				return ipc.KVCounted{}, ipc.Refuse(ipc.CodeInvalidInput, "the value of %s is no counter; add wants a whole number of 64 bits in decimal text", key)
 			}
 		}
 		sum := value + delta
 		if (sum > value) != (delta > 0) && delta != 0 {
-			return ipc.KVCounted{}, refuse(ipc.CodeInvalidInput, "%d and %d is more than a counter holds, 64 bits", value, delta)
+			return ipc.KVCounted{}, ipc.Refuse(ipc.CodeInvalidInput, "%d and %d is more than a counter holds, 64 bits", value, delta)
 		}
 		m := nats.NewMsg(b.subject(key))
 		m.Data = strconv.AppendInt(nil, sum, 10)
@@ -209,7 +209,7 @@ func (b bucket) keys(ctx context.Context, pattern string) (ipc.KVKeys, error) {
 			}
 			found[key] = true
 			if len(found) > maxListed {
-				return refuse(ipc.CodeTooLarge, "more than %d keys match %s; name a narrower pattern", maxListed, pattern)
+				return ipc.Refuse(ipc.CodeTooLarge, "more than %d keys match %s; name a narrower pattern", maxListed, pattern)
 			}
 			return nil
 		})
@@ -225,7 +225,7 @@ func (b bucket) keys(ctx context.Context, pattern string) (ipc.KVKeys, error) {
 
 // decodeChunk returns a payload's bytes if they are not too many. what says what they are and what to do with more.
 func decodeChunk(p ipc.Payload, what, instead string) ([]byte, error) {
-	tooLarge := refuse(ipc.CodeTooLarge, "%s has at most %d bytes; %s", what, ipc.MaxChunk, instead)
+	tooLarge := ipc.Refuse(ipc.CodeTooLarge, "%s has at most %d bytes; %s", what, ipc.MaxChunk, instead)
 	if len(p) > (ipc.MaxChunk+2)/3*4 {
 		return nil, tooLarge
 	}

@@ -18,7 +18,7 @@ const maxBucket = 64
 // checkKey says what is wrong with a key or a blob's name, which is what it is called in the error.
 func checkKey(what, key string) error {
 	if strings.ContainsAny(key, "*>") {
-		return refuse(ipc.CodeInvalidInput, "%s %.80q has a wildcard; name one %s, wildcards belong in a pattern", what, key, what)
+		return ipc.Refuse(ipc.CodeInvalidInput, "%s %.80q has a wildcard; name one %s, wildcards belong in a pattern", what, key, what)
 	}
 	return checkPattern(what, key)
 }
@@ -26,7 +26,7 @@ func checkKey(what, key string) error {
 // checkPattern is checkKey for what may have wildcards.
 func checkPattern(what, pattern string) error {
 	invalid := func(format string, args ...any) error {
-		return refuse(ipc.CodeInvalidInput, "%s %.80q %s", what, pattern, fmt.Sprintf(format, args...))
+		return ipc.Refuse(ipc.CodeInvalidInput, "%s %.80q %s", what, pattern, fmt.Sprintf(format, args...))
 	}
 	if len(pattern) == 0 || len(pattern) > maxName {
 		return invalid("has %d bytes; it can have 1 to %d", len(pattern), maxName)
@@ -61,7 +61,7 @@ func bucketFor(caller supervisor.Caller, name, key string, listed []string) (str
 		return own, nil
 	}
 	if len(name) > maxBucket || strings.ContainsFunc(name, notInBucket) {
-		return "", refuse(ipc.CodeInvalidInput, "bucket %.80q cannot be; its name is 1 to %d letters, digits, _ and -", name, maxBucket)
+		return "", ipc.Refuse(ipc.CodeInvalidInput, "bucket %.80q cannot be; its name is 1 to %d letters, digits, _ and -", name, maxBucket)
 	}
 	what := "use the bucket " + name
 	return name, caller.Deny(slices.Contains(listed, name), what, "requires", key, listed, name)

@@ -47,7 +47,7 @@ func (ws *watches) begin(ctx context.Context, caller supervisor.Caller, bucket, 
 		buffer = ipc.DefaultBuffer
 	}
 	if buffer < 1 || buffer > ipc.MaxBuffer {
-		return ipc.Subscribed{}, refuse(ipc.CodeInvalidInput, "buffer %d cannot be; write 1 to %d changes", buffer, ipc.MaxBuffer)
+		return ipc.Subscribed{}, ipc.Refuse(ipc.CodeInvalidInput, "buffer %d cannot be; write 1 to %d changes", buffer, ipc.MaxBuffer)
 	}
 	err := ws.streams.with(ctx, bucket, func(*stream) error { return nil })
 	if err != nil && explain(err, "watching", false).Code != ipc.CodeUnavailable { // then read tries again
@@ -72,7 +72,7 @@ func (ws *watches) start(w *watch) error {
 	case before != nil:
 		before.end()
 	case len(of) >= maxWatches:
-		return refuse(ipc.CodeBusy, "this instance has %d watches, which is the limit; end some by unwatch, or watch a wider pattern", len(of))
+		return ipc.Refuse(ipc.CodeBusy, "this instance has %d watches, which is the limit; end some by unwatch, or watch a wider pattern", len(of))
 	case of == nil:
 		of = map[string]*watch{}
 		ws.of[who] = of
@@ -105,7 +105,7 @@ func (ws *watches) unwatch(id ipc.ModuleID, name string) error {
 	defer ws.mu.Unlock()
 	w := ws.of[ownerOf(id)][name]
 	if w == nil {
-		return refuse(ipc.CodeNotFound, "this instance has no watch %.80q", name)
+		return ipc.Refuse(ipc.CodeNotFound, "this instance has no watch %.80q", name)
 	}
 	w.end()
 	delete(ws.of[ownerOf(id)], name)

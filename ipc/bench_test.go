@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -48,13 +46,7 @@ func BenchmarkCall(b *testing.B) {
 
 // overSocket is the host's end of a connection over a Unix socket whose other end has the handler.
 func overSocket(b *testing.B, handler ipc.Handler) *ipc.Conn {
-	l, err := net.Listen("unix", filepath.Join(b.TempDir(), "s"))
-	require.NoError(b, err)
-	far, err := net.Dial("unix", l.Addr().String())
-	require.NoError(b, err)
-	near, err := l.Accept()
-	require.NoError(b, err)
-	require.NoError(b, l.Close())
+	near, far := unixSockets(b)
 	host, module := ipc.NewConn(near, nil), ipc.NewConn(far, &ipc.Options{Handler: handler})
 	ended := make(chan struct{}, 2)
 	for _, c := range []*ipc.Conn{host, module} {

@@ -93,6 +93,13 @@ func Errorf(code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Outcome: outcomes[code]}
 }
 
+// Refuse returns an Error of the supervisor's own, whatever the code: no module has seen what was asked, and nothing has been done.
+func Refuse(code, format string, args ...any) *Error {
+	e := Errorf(code, format, args...)
+	e.Outcome, e.Origin = NotDelivered, Supervisor
+	return e
+}
+
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
 // Is makes errors.Is(err, &Error{Code: CodeBusy}) compare by code.

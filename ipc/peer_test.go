@@ -144,7 +144,7 @@ func eachTransport(t *testing.T, test func(t *testing.T, a, b io.ReadWriteCloser
 }
 
 // unixSockets returns two connected ends of a real socket.
-func unixSockets(t *testing.T) (a, b *net.UnixConn) {
+func unixSockets(t testing.TB) (a, b *net.UnixConn) {
 	dir, err := os.MkdirTemp("", "ixt")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, os.RemoveAll(dir)) }()

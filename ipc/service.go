@@ -156,5 +156,19 @@ type BlobList struct {
 	Blobs []BlobInfo `json:"blobs"`
 }
 
+// DecodeParams reads the params of a service request into v; absent ones are those of an empty object. The error is INVALID_INPUT.
+func DecodeParams(service, method string, params json.RawMessage, v any) error {
+	if len(params) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(params, v); err != nil {
+		return Refuse(CodeInvalidInput, "the params of %s.%s cannot be decoded: %v", service, method, err)
+	}
+	return nil
+}
+
+// ChunkSize is how many bytes of a blob best travel at a time.
+const ChunkSize = 256 << 10
+
 // MaxChunk is how many bytes a value of kv, an event or a chunk of a blob has at most.
 const MaxChunk = 1 << 20

@@ -12,9 +12,6 @@ import (
 	"github.com/ixtrun/ixt/ipc"
 )
 
-// blobChunk is how many bytes travel in one request.
-const blobChunk = 256 << 10
-
 // closeTime bounds how long the host is told that a transfer ends before its time.
 const closeTime = time.Second
 
@@ -46,7 +43,7 @@ func (h *Host) Blob(bucket ...string) *Blobs {
 // Put stores what r has, until io.EOF, under name, in place of what was there. Nobody sees it before it is whole, and it is not
 // kept if r fails: that error is returned as it is. Memory is bounded whatever the size.
 func (b *Blobs) Put(ctx context.Context, name string, r io.Reader) (info *BlobInfo, err error) {
-	sum, chunk, upload := sha256.New(), make([]byte, blobChunk), ""
+	sum, chunk, upload := sha256.New(), make([]byte, ipc.ChunkSize), ""
 	defer func() {
 		if err != nil && upload != "" {
 			b.abandon(ctx, name, upload)

@@ -24,15 +24,6 @@ func within(ctx, parent context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { stop(); cancel() }
 }
 
-func hostError(code, format string, args ...any) *ipc.Error {
-	e := ipc.Errorf(code, format, args...)
-	e.Origin = ipc.Supervisor
-	if e.Outcome == ipc.Unknown || e.Outcome == "" {
-		e.Outcome = ipc.NotDelivered
-	}
-	return e
-}
-
 // messageBus is the service by which modules call each other's topics.
 type messageBus struct{ s *Supervisor }
 
@@ -40,11 +31,11 @@ func (messageBus) Name() string { return ipc.ServiceMessageBus }
 
 func (b messageBus) Call(ctx context.Context, caller Caller, method string, params json.RawMessage) (json.RawMessage, error) {
 	if method != ipc.MethodCall && method != ipc.MethodSend {
-		return nil, hostError(ipc.CodeUnknownType, "%s has no method %q; it has %q and %q", ipc.ServiceMessageBus, method, ipc.MethodCall, ipc.MethodSend)
+		return nil, ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q and %q", ipc.ServiceMessageBus, method, ipc.MethodCall, ipc.MethodSend)
 	}
 	var m ipc.TargetedMessage
 	if err := json.Unmarshal(params, &m); err != nil {
-		return nil, hostError(ipc.CodeInvalidInput, "the params of %s.%s cannot be decoded: %v", ipc.ServiceMessageBus, method, err)
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the params of %s.%s cannot be decoded: %v", ipc.ServiceMessageBus, method, err)
 	}
 	if err := caller.Deny(caller.Module.Allows(m.Topic), "call "+m.Topic, "requires", "services", caller.Module.Requires.Services, m.Topic); err != nil {
 		b.s.router.report(nil, Entry{Kind: KindRefused, Module: caller.ID.Name, Instance: caller.ID.Instance,
@@ -73,7 +64,7 @@ func (b messageBus) send(f *flight) error {
 	}
 	if b.s.sending.Add(1) > maxSends {
 		b.s.sending.Add(-1)
-		return hostError(ipc.CodeBusy, "%d calls that were sent are still open, which is the limit", maxSends)
+		return ipc.Refuse(ipc.CodeBusy, "%d calls that were sent are still open, which is the limit", maxSends)
 	}
 	b.s.sends.Go(func() {
 		defer b.s.sending.Add(-1)

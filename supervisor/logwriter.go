@@ -18,11 +18,11 @@ func (logWriter) Name() string { return ipc.ServiceLog }
 
 func (w logWriter) Call(_ context.Context, caller Caller, method string, params json.RawMessage) (json.RawMessage, error) {
 	if method != ipc.MethodWrite {
-		return nil, hostError(ipc.CodeUnknownType, "%s has no method %q; it has %q", ipc.ServiceLog, method, ipc.MethodWrite)
+		return nil, ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q", ipc.ServiceLog, method, ipc.MethodWrite)
 	}
 	var l ipc.LogLine
 	if err := json.Unmarshal(params, &l); err != nil {
-		return nil, hostError(ipc.CodeInvalidInput, "the params of %s.%s cannot be decoded: %v", ipc.ServiceLog, method, err)
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the params of %s.%s cannot be decoded: %v", ipc.ServiceLog, method, err)
 	}
 	if l.Level == "" {
 		l.Level = logs.LevelInfo
@@ -34,7 +34,7 @@ func (w logWriter) Call(_ context.Context, caller Caller, method string, params 
 	line["level"], line["message"] = l.Level, l.Message
 	text, err := json.Marshal(line)
 	if err != nil {
-		return nil, hostError(ipc.CodeInvalidInput, "the log line cannot be encoded: %v", err)
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the log line cannot be encoded: %v", err)
 	}
 	source := logs.Source{Module: caller.ID.Name, Instance: caller.ID.Instance, Stream: logs.Stderr}
 	return json.RawMessage("{}"), logs.Read(bytes.NewReader(text), source, time.Now, w.s.logs.Append)

@@ -95,7 +95,7 @@ func (c Caller) Deny(allowed bool, what, section, key string, values []string, m
 	for _, v := range append(append([]string{}, values...), missing) {
 		quoted = append(quoted, fmt.Sprintf("%q", v))
 	}
-	return hostError(ipc.CodeDenied, "%s may not %s; put this under [%s] in %s: %s = [%s]  (for experiments: ixt run --open)",
+	return ipc.Refuse(ipc.CodeDenied, "%s may not %s; put this under [%s] in %s: %s = [%s]  (for experiments: ixt run --open)",
 		c.Module.Name, what, section, c.Module.File, key, strings.Join(quoted, ", "))
 }
 
@@ -123,7 +123,7 @@ func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, re
 	if req.Parent != 0 {
 		open, ok := in.flights.Load(req.Parent)
 		if !ok {
-			return nil, hostError(ipc.CodeCancelled, "the request belongs to handle %d, which is not open any more", req.Parent)
+			return nil, ipc.Refuse(ipc.CodeCancelled, "the request belongs to handle %d, which is not open any more", req.Parent)
 		}
 		caller.parent = open.(*flight)
 		if caller.TraceID == "" {
@@ -141,7 +141,7 @@ func (s *Supervisor) use(ctx context.Context, caller Caller, name, method string
 	service := s.services[name]
 	if service == nil {
 		names := slices.Sorted(maps.Keys(s.services))
-		return nil, hostError(ipc.CodeNoProvider, "this host has no service %q; it has %s", name, strings.Join(names, ", "))
+		return nil, ipc.Refuse(ipc.CodeNoProvider, "this host has no service %q; it has %s", name, strings.Join(names, ", "))
 	}
 	data, err := service.Call(ctx, caller, method, params)
 	if err != nil {

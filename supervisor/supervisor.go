@@ -158,7 +158,7 @@ func (s *Supervisor) awaitUp(ctx context.Context) error {
 	case <-s.up:
 		return nil
 	case <-s.down:
-		return hostError(ipc.CodeUnavailable, "the supervisor is not running")
+		return ipc.Refuse(ipc.CodeUnavailable, "the supervisor is not running")
 	case <-ctx.Done():
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -166,7 +166,7 @@ func (s *Supervisor) awaitUp(ctx context.Context) error {
 		e.Origin = ipc.Supervisor
 		return e
 	}
-	return hostError(ipc.CodeUnavailable, "the supervisor was not running before the deadline")
+	return ipc.Refuse(ipc.CodeUnavailable, "the supervisor was not running before the deadline")
 }
 
 // newContext is what a handler will see of a call accepted now.
@@ -219,10 +219,10 @@ func (s *Supervisor) Restart(ctx context.Context, name string) error {
 // unit finds a module by name once Run has set up.
 func (s *Supervisor) unit(name string) (*unit, error) {
 	if !isDone(s.up) {
-		return nil, hostError(ipc.CodeUnavailable, "the supervisor is not running")
+		return nil, ipc.Refuse(ipc.CodeUnavailable, "the supervisor is not running")
 	}
 	if s.stopping() {
-		return nil, hostError(ipc.CodeUnavailable, "the supervisor is stopping")
+		return nil, ipc.Refuse(ipc.CodeUnavailable, "the supervisor is stopping")
 	}
 	if u := s.byName[name]; u != nil {
 		return u, nil
@@ -235,7 +235,7 @@ func (s *Supervisor) unknownModule(name string) error {
 	if near := manifest.Nearest(name, s.names()); near != "" {
 		hint = "did you mean " + near + "? " + hint
 	}
-	return hostError(ipc.CodeNoProvider, "there is no module %s; %s", name, hint)
+	return ipc.Refuse(ipc.CodeNoProvider, "there is no module %s; %s", name, hint)
 }
 
 func (s *Supervisor) names() []string {

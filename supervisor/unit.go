@@ -150,7 +150,7 @@ func awaitEnd(ctx context.Context, instances ...*instance) error {
 		select {
 		case <-in.done:
 		case <-ctx.Done():
-			return hostError(ipc.CodeTimeout, "%s has not ended yet; it goes on stopping", in.id)
+			return ipc.Refuse(ipc.CodeTimeout, "%s has not ended yet; it goes on stopping", in.id)
 		}
 	}
 	return nil
@@ -192,7 +192,7 @@ func (u *unit) replace(ctx context.Context, old *instance) error {
 	u.mu.Lock()
 	if u.desired != running {
 		u.mu.Unlock()
-		return hostError(ipc.CodeUnavailable, "%s was stopped", u.m.Name)
+		return ipc.Refuse(ipc.CodeUnavailable, "%s was stopped", u.m.Name)
 	}
 	next := u.add()
 	u.mu.Unlock()
@@ -238,15 +238,15 @@ func (in *instance) settled(ctx context.Context, restarts int) error {
 					return nil // for a person, or another supervisor, who may take long
 				}
 			case Backoff, Failed:
-				return hostError(ipc.CodeUnavailable, "%s did not come back: %s", in.id, r.Why)
+				return ipc.Refuse(ipc.CodeUnavailable, "%s did not come back: %s", in.id, r.Why)
 			case Stopped:
-				return hostError(ipc.CodeUnavailable, "%s was stopped%s", in.id, because(r.Why))
+				return ipc.Refuse(ipc.CodeUnavailable, "%s was stopped%s", in.id, because(r.Why))
 			}
 		}
 		select {
 		case <-changed:
 		case <-in.done:
-			return hostError(ipc.CodeUnavailable, "%s was stopped", in.id)
+			return ipc.Refuse(ipc.CodeUnavailable, "%s was stopped", in.id)
 		case <-ctx.Done():
 			return ipc.AsError(ctx.Err(), ipc.CodeTimeout)
 		}

@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	blobChunk    = 256 << 10       // bytes in one answer
 	maxTransfers = 16              // open at once
 	transferIdle = 5 * time.Minute // after which a transfer is forgotten
 )
@@ -81,7 +80,7 @@ func (h *Harness) blob(_ context.Context, req *ipc.Envelope) (any, error) {
 func (s *blobs) find(key blobKey) (storedBlob, error) {
 	b, ok := s.stored[key]
 	if !ok {
-		return b, hostError(ipc.CodeNotFound, "there is no blob %s", key.name)
+		return b, ipc.Refuse(ipc.CodeNotFound, "there is no blob %s", key.name)
 	}
 	return b, nil
 }
@@ -130,7 +129,7 @@ func (s *blobs) put(key blobKey, p ipc.BlobParams) (any, error) {
 	}
 	delete(s.transfers, id)
 	if sum := sumOf(t.content); p.SHA256 != "" && p.SHA256 != sum {
-		return nil, hostError(ipc.CodeInvalidInput, "%s arrived with the sha256 %s, not %s", t.key.name, sum, p.SHA256)
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "%s arrived with the sha256 %s, not %s", t.key.name, sum, p.SHA256)
 	}
 	return s.store(t.key, t.content), nil
 }
@@ -152,7 +151,7 @@ func (s *blobs) get(key blobKey, p ipc.BlobParams) (any, error) {
 	if p.Last {
 		t.content = nil
 	}
-	n := min(len(t.content), blobChunk)
+	n := min(len(t.content), ipc.ChunkSize)
 	c := ipc.BlobChunk{Last: n == len(t.content), Size: t.blob.info.Size, SHA256: t.blob.info.SHA256}
 	if !c.Last && id == "" {
 		if id, err = s.begin(t); err != nil {
@@ -172,7 +171,7 @@ func (s *blobs) get(key blobKey, p ipc.BlobParams) (any, error) {
 func (s *blobs) begin(t *transfer) (id string, err error) {
 	s.forgetIdle()
 	if len(s.transfers) >= maxTransfers {
-		return "", hostError(ipc.CodeBusy, "%d uploads and downloads are open, which is the limit", len(s.transfers))
+		return "", ipc.Refuse(ipc.CodeBusy, "%d uploads and downloads are open, which is the limit", len(s.transfers))
 	}
 	if s.transfers == nil {
 		s.transfers = make(map[string]*transfer)
@@ -187,7 +186,7 @@ func (s *blobs) transfer(id string, upload bool) (*transfer, error) {
 	s.forgetIdle()
 	t := s.transfers[id]
 	if t == nil || t.upload != upload {
-		return nil, hostError(ipc.CodeNotFound, "there is no open transfer %q", id)
+		return nil, ipc.Refuse(ipc.CodeNotFound, "there is no open transfer %q", id)
 	}
 	t.touched = time.Now()
 	return t, nil

@@ -51,7 +51,7 @@ func (h *Harness) message(ctx context.Context, req *ipc.Envelope) (any, error) {
 	}
 	f := h.bus.find(m.Topic)
 	if f == nil {
-		return nil, hostError(ipc.CodeNoProvider, "the test provides nothing under %q; see Harness.Provide", m.Topic)
+		return nil, ipc.Refuse(ipc.CodeNoProvider, "the test provides nothing under %q; see Harness.Provide", m.Topic)
 	}
 	msg := &module.Message{Topic: m.Topic, Payload: payload, Priority: m.Priority}
 	if req.Context != nil {

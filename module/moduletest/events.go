@@ -22,7 +22,7 @@ func (h *Harness) Publish(ctx context.Context, topic string, payload []byte) err
 	}
 	settled := h.outlets.offer("", e)
 	if len(settled) == 0 {
-		return hostError(ipc.CodeNoProvider, "the module has no subscription that matches %q", topic)
+		return ipc.Refuse(ipc.CodeNoProvider, "the module has no subscription that matches %q", topic)
 	}
 	return await(ctx, settled)
 }
@@ -63,7 +63,7 @@ func (h *Harness) AwaitEvent(ctx context.Context, pattern string) (*module.Event
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-h.life.Done():
-			return nil, hostError(ipc.CodeUnavailable, "the module ended and had not published %s", pattern)
+			return nil, ipc.Refuse(ipc.CodeUnavailable, "the module ended and had not published %s", pattern)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func (b *store) expect(key string, want *uint64) error {
 	if want == nil || *want == present {
 		return nil
 	}
-	err := hostError(ipc.CodeConflict, "%s has revision %d, not %d", key, present, *want)
+	err := ipc.Refuse(ipc.CodeConflict, "%s has revision %d, not %d", key, present, *want)
 	err.Details, _ = json.Marshal(map[string]uint64{"revision": present}) // nothing in it can fail
 	return err
 }
@@ -147,7 +147,7 @@ func (b *store) change(key string) ipc.Event {
 func (b *store) add(key string, delta int64) (value int64, revision uint64, err error) {
 	if e := b.get(key); e != nil {
 		if value, err = strconv.ParseInt(string(e.value), 10, 64); err != nil {
-			return 0, 0, hostError(ipc.CodeInvalidInput, "%s is no counter: its value is no whole decimal number", key)
+			return 0, 0, ipc.Refuse(ipc.CodeInvalidInput, "%s is no counter: its value is no whole decimal number", key)
 		}
 	}
 	value += delta

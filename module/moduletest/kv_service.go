@@ -42,7 +42,7 @@ func (h *Harness) inStore(b *store, req *ipc.Envelope, p ipc.KVParams) (any, err
 	case ipc.MethodGet:
 		e := b.get(p.Key)
 		if e == nil {
-			return nil, hostError(ipc.CodeNotFound, "there is no key %s", p.Key)
+			return nil, ipc.Refuse(ipc.CodeNotFound, "there is no key %s", p.Key)
 		}
 		return ipc.KVEntry{Payload: ipc.EncodePayload(e.value), Revision: e.revision, TimeMS: e.set.UnixMilli()}, nil
 	case ipc.MethodSet:
@@ -61,7 +61,7 @@ func (h *Harness) inStore(b *store, req *ipc.Envelope, p ipc.KVParams) (any, err
 	case ipc.MethodKeys:
 		keys := b.keys(p.Pattern)
 		if len(keys) > maxKeys {
-			return nil, hostError(ipc.CodeTooLarge, "more than %d keys match; name a narrower pattern", maxKeys)
+			return nil, ipc.Refuse(ipc.CodeTooLarge, "more than %d keys match; name a narrower pattern", maxKeys)
 		}
 		return ipc.KVKeys{Keys: keys}, nil
 	case ipc.MethodWatch:
@@ -76,7 +76,7 @@ func (h *Harness) set(b *store, p ipc.KVParams) (any, error) {
 		err = sizeError(value)
 	}
 	if err == nil && p.TTLMS < 0 {
-		err = hostError(ipc.CodeInvalidInput, "ttl_ms is %d; it cannot be negative", p.TTLMS)
+		err = ipc.Refuse(ipc.CodeInvalidInput, "ttl_ms is %d; it cannot be negative", p.TTLMS)
 	}
 	if err == nil {
 		err = b.expect(p.Key, p.Revision)

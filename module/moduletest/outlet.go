@@ -53,7 +53,7 @@ func (os *outlets) open(h *Harness, o *outlet) (fresh bool, err error) {
 	case o.buffer == 0:
 		o.buffer = ipc.DefaultBuffer
 	case o.buffer < 0 || o.buffer > ipc.MaxBuffer:
-		return false, hostError(ipc.CodeInvalidInput, "a buffer of %d cannot be; it is 1 to %d", o.buffer, ipc.MaxBuffer)
+		return false, ipc.Refuse(ipc.CodeInvalidInput, "a buffer of %d cannot be; it is 1 to %d", o.buffer, ipc.MaxBuffer)
 	}
 	os.mu.Lock()
 	defer os.mu.Unlock()
@@ -76,7 +76,7 @@ func (os *outlets) end(name string) error {
 	delete(os.byName, name)
 	os.mu.Unlock()
 	if o == nil {
-		return hostError(ipc.CodeNotFound, "the module has no subscription %q", name)
+		return ipc.Refuse(ipc.CodeNotFound, "the module has no subscription %q", name)
 	}
 	o.mu.Lock()
 	o.ended = true
@@ -223,5 +223,5 @@ func (o *outlet) close() {
 }
 
 func gone() error {
-	return hostError(ipc.CodeUnavailable, "the subscription ended before the event was handled")
+	return ipc.Refuse(ipc.CodeUnavailable, "the subscription ended before the event was handled")
 }

@@ -20,7 +20,7 @@ const maxName = 512 // bytes of a key, a blob's name or a pattern
 // check is INVALID_INPUT unless name has the form; what says what it is.
 func check(form *regexp.Regexp, what, name string) error {
 	if name == "" || len(name) > maxName || strings.HasSuffix(name, ".") || !form.MatchString(name) {
-		return hostError(ipc.CodeInvalidInput, "%q cannot be a %s", name, what)
+		return ipc.Refuse(ipc.CodeInvalidInput, "%q cannot be a %s", name, what)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func (h *Harness) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage
 		ipc.ServiceBlob:       h.blob,
 	}[req.Service]
 	if !ok {
-		return nil, hostError(ipc.CodeNoProvider, "the harness has no service %q", req.Service)
+		return nil, ipc.Refuse(ipc.CodeNoProvider, "the harness has no service %q", req.Service)
 	}
 	result, err := serve(ctx, req)
 	if err != nil || result == nil {
@@ -31,30 +31,18 @@ func (h *Harness) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage
 // decode reads the params of a request.
 func decode[Params any](req *ipc.Envelope) (Params, error) {
 	var p Params
-	if len(req.Params) == 0 {
-		return p, nil
-	}
-	if err := json.Unmarshal(req.Params, &p); err != nil {
-		return p, hostError(ipc.CodeInvalidInput, "the params of %s.%s cannot be decoded: %v", req.Service, req.Method, err)
-	}
-	return p, nil
+	err := ipc.DecodeParams(req.Service, req.Method, req.Params, &p)
+	return p, err
 }
 
 func noMethod(req *ipc.Envelope) error {
-	return hostError(ipc.CodeNoProvider, "the harness has no method %s.%s", req.Service, req.Method)
-}
-
-// hostError is an error of the host's own: no module has seen the request.
-func hostError(code, format string, args ...any) *ipc.Error {
-	e := ipc.Errorf(code, format, args...)
-	e.Outcome, e.Origin = ipc.NotDelivered, ipc.Supervisor
-	return e
+	return ipc.Refuse(ipc.CodeNoProvider, "the harness has no method %s.%s", req.Service, req.Method)
 }
 
 // sizeError is TOO_LARGE for a payload that no service takes, otherwise nil.
 func sizeError(payload []byte) error {
 	if len(payload) > ipc.MaxChunk {
-		return hostError(ipc.CodeTooLarge, "%d bytes are more than the %d that fit", len(payload), ipc.MaxChunk)
+		return ipc.Refuse(ipc.CodeTooLarge, "%d bytes are more than the %d that fit", len(payload), ipc.MaxChunk)
 	}
 	return nil
 }

@@ -36,7 +36,12 @@ func (f answerFormat) print(out io.Writer, data json.RawMessage) error {
 			text = payload
 		}
 	}
-	if !f.raw && (len(text) == 0 || text[len(text)-1] != '\n') {
+	return writeText(out, text, f.raw)
+}
+
+// writeText writes bytes as they are if raw, else with a newline at their end.
+func writeText(out io.Writer, text []byte, raw bool) error {
+	if !raw && (len(text) == 0 || text[len(text)-1] != '\n') {
 		text = append(text, '\n')
 	}
 	_, err := out.Write(text)

@@ -78,20 +78,23 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 		return exitUsage
 	case errors.As(err, &nobody), errors.As(err, &denied):
 		return exitNotDelivered
-	case errors.As(err, &call) && call.Code == ipc.CodeConfigInvalid && call.Outcome == ipc.NotDelivered: // our own, not a module's
-		return exitUsage
-	case errors.As(err, &call) && call.Outcome == ipc.NotDelivered && (call.Code == ipc.CodeInvalidInput || call.Code == ipc.CodeTooLarge):
-		return exitUsage // a repeat would end the same way
-	case errors.As(err, &call) && (call.Code == ipc.CodeNotFound || call.Code == ipc.CodeConflict):
-		return exitError
 	case errors.As(err, &call):
-		return exitCode(call.Outcome)
+		return exitCode(call)
 	}
 	return exitError
 }
 
-func exitCode(outcome ipc.Outcome) int {
-	switch outcome {
+// exitCode is by the outcome, except for what a repeat would end in again.
+func exitCode(e *ipc.Error) int {
+	switch e.Code {
+	case ipc.CodeConfigInvalid, ipc.CodeInvalidInput, ipc.CodeTooLarge:
+		if e.Outcome == ipc.NotDelivered { // our own word, not a module's
+			return exitUsage
+		}
+	case ipc.CodeNotFound, ipc.CodeConflict:
+		return exitError
+	}
+	switch e.Outcome {
 	case ipc.Done:
 		return exitError
 	case ipc.NotDelivered:

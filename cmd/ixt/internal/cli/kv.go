@@ -57,11 +57,7 @@ func (a *app) kvGet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !raw && (len(value) == 0 || value[len(value)-1] != '\n') {
-				value = append(value, '\n')
-			}
-			_, err = a.stdout.Write(value)
-			return err
+			return writeText(a.stdout, value, raw)
 		})
 	cmd.Flags().BoolVar(&raw, "raw", false, "print the bytes as they are, without a newline of ours")
 	jsonFlag(cmd, &asJSON)
