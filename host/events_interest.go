@@ -93,10 +93,8 @@ func (i *interest) doubt() {
 
 // announce returns when the engine's server has told every host connected to it that the durable subscriptions have changed.
 func announce(ctx context.Context, conn *nats.Conn) error {
-	if err := conn.Publish(durableNews, nil); err != nil {
-		return err
-	}
-	return conn.FlushWithContext(ctx)
+	_, err := deliver(ctx, conn, nats.NewMsg(durableNews))
+	return err
 }
 
 // waitedFor are the subjects that the stream's consumers wait for. It is not complete if a server of a cluster that knows some of

@@ -53,12 +53,9 @@ func (s *events) send(ctx context.Context, topic string, header nats.Header, dat
 	if err != nil {
 		return explain(err, what, true)
 	}
-	err = conn.PublishMsg(&nats.Msg{Subject: eventSubject + topic, Header: header, Data: data})
-	if err != nil && !stored {
+	sent, err := deliver(ctx, conn, &nats.Msg{Subject: eventSubject + topic, Header: header, Data: data})
+	if !sent && !stored {
 		return explain(err, what, true)
-	}
-	if err == nil {
-		err = conn.FlushWithContext(ctx)
 	}
 	if err == nil && !stored {
 		_, err = s.keep(ctx, conn, js, kept)
@@ -67,6 +64,21 @@ func (s *events) send(ctx context.Context, topic string, header nats.Header, dat
 		return unsure(err, what)
 	}
 	return nil
+}
+
+// deliver publishes a message and returns when the server has it. It is not sent if the server surely will not have it.
+func deliver(ctx context.Context, conn *nats.Conn, m *nats.Msg) (sent bool, err error) {
+	connections := conn.Stats().Reconnects
+	if err := conn.PublishMsg(m); err != nil {
+		return false, err
+	}
+	if err := conn.FlushWithContext(ctx); err != nil {
+		return true, err
+	}
+	if conn.Stats().Reconnects != connections {
+		return true, nats.ErrDisconnected // a later connection has answered the flush, which knows nothing of the message
+	}
+	return true, nil
 }
 
 // keep stores an event if a durable subscription waits for it, and reports whether one does.
