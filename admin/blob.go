@@ -107,7 +107,7 @@ func (s *Server) getBlob(w http.ResponseWriter, r *http.Request) {
 }
 
 func askBlob(ctx context.Context, g *supervisor.Guest, method string, p ipc.BlobParams, result any) error {
-	params, err := json.Marshal(p)
+	params, err := ipc.Pack(&p)
 	if err != nil {
 		return err
 	}
@@ -115,5 +115,5 @@ func askBlob(ctx context.Context, g *supervisor.Guest, method string, p ipc.Blob
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(answer, result)
+	return answer.Unpack(result)
 }

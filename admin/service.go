@@ -50,7 +50,7 @@ func (s *Server) ask(r *http.Request) (any, error) {
 	}
 	g := s.sup.Guest(nil)
 	defer g.Close()
-	return g.Ask(r.Context(), r.PathValue("service"), r.PathValue("method"), params)
+	return g.Ask(r.Context(), r.PathValue("service"), r.PathValue("method"), ipc.ObjectData(params))
 }
 
 // attend serves GET /v1/services/{service}/{method}?params=...: one event per line, the first of them empty.
@@ -65,7 +65,7 @@ func (s *Server) attend(w http.ResponseWriter, r *http.Request) {
 		out = newLineWriter(w)
 		return errors.Join(out.write(ipc.Event{}), out.flush())
 	}
-	err := s.sup.Attend(r.Context(), r.PathValue("service"), r.PathValue("method"), params, begun, func(e ipc.Event) error {
+	err := s.sup.Attend(r.Context(), r.PathValue("service"), r.PathValue("method"), ipc.ObjectData(params), begun, func(e ipc.Event) error {
 		return errors.Join(out.write(e), out.flush())
 	})
 	if err != nil && out == nil {

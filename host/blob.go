@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -52,12 +51,12 @@ func createBlob(ctx context.Context, js jetstream.JetStream, bucket string) erro
 
 func (*blob) Name() string { return ipc.ServiceBlob }
 
-func (b *blob) Call(ctx context.Context, caller supervisor.Caller, method string, params json.RawMessage) (json.RawMessage, error) {
+func (b *blob) Call(ctx context.Context, caller supervisor.Caller, method string, params ipc.Data) (ipc.Data, error) {
 	result, err := b.serve(ctx, caller, method, params)
 	if err != nil {
-		return nil, explain(err, ipc.ServiceBlob+"."+method, method == ipc.MethodPut || method == ipc.MethodDelete)
+		return ipc.Data{}, explain(err, ipc.ServiceBlob+"."+method, method == ipc.MethodPut || method == ipc.MethodDelete)
 	}
-	return json.Marshal(result)
+	return ipc.Pack(result)
 }
 
 // close ends all uploads and downloads. It returns when nothing is left of them.
@@ -66,7 +65,7 @@ func (b *blob) close() {
 	b.sweeps.close()
 }
 
-func (b *blob) serve(ctx context.Context, caller supervisor.Caller, method string, params json.RawMessage) (any, error) {
+func (b *blob) serve(ctx context.Context, caller supervisor.Caller, method string, params ipc.Data) (any, error) {
 	var p ipc.BlobParams
 	if err := ipc.DecodeParams(ipc.ServiceBlob, method, params, &p); err != nil {
 		return nil, err

@@ -65,8 +65,8 @@ func (b *blob) more(ctx context.Context, caller supervisor.Caller, id string) (a
 	return d.chunk(id, data), nil
 }
 
-func (d *download) chunk(id string, data []byte) ipc.BlobChunk {
-	return ipc.BlobChunk{Download: id, Payload: ipc.EncodePayload(data), Last: d.left == 0, Size: d.info.Size, SHA256: d.info.SHA256}
+func (d *download) chunk(id string, data []byte) *ipc.BlobChunk {
+	return &ipc.BlobChunk{Download: id, Payload: ipc.EncodePayload(data), Last: d.left == 0, Size: d.info.Size, SHA256: d.info.SHA256}
 }
 
 // open holds the present version, so that its parts stay while it is read.

@@ -131,7 +131,7 @@ func TestBlobInput(t *testing.T) {
 		"wildcard":       {"stat", `{"name":"a.*"}`, ipc.CodeInvalidInput, "wildcard"},
 		"wrong type":     {"put", `{"name":"n","last":7}`, ipc.CodeInvalidInput, "cannot be decoded"},
 		"no base64":      {"put", `{"name":"n","payload":"%"}`, ipc.CodeInvalidInput, "base64"},
-		"chunk":          {"put", `{"name":"n","payload":"` + string(text(strings.Repeat("x", ipc.MaxChunk+1))) + `"}`, ipc.CodeTooLarge, "send more than one"},
+		"chunk":          {"put", `{"name":"n","payload":"` + text(strings.Repeat("x", ipc.MaxChunk+1)).Text() + `"}`, ipc.CodeTooLarge, "send more than one"},
 		"no upload":      {"put", `{"name":"n","upload":"u"}`, ipc.CodeNotFound, "begin anew"},
 		"no download":    {"get", `{"download":"d"}`, ipc.CodeNotFound, "begin anew"},
 		"not an upload":  {"put", `{"upload":"` + down.Download + `"}`, ipc.CodeInvalidInput, "is a download"},
@@ -237,9 +237,9 @@ func guestUploads(t *testing.T, change func(*host.Host)) (left func(n uint64), p
 	js := outside(t, s.url())
 	return func(n uint64) { awaitMessages(r, js, "a", n) }, func(name, upload string, data []byte) (u ipc.BlobUpload, err error) {
 		params, _ := json.Marshal(ipc.BlobParams{Bucket: "a", Name: name, Upload: upload, Payload: ipc.EncodePayload(data)})
-		answer, err := g.Ask(r.ctx, ipc.ServiceBlob, ipc.MethodPut, params)
+		answer, err := g.Ask(r.ctx, ipc.ServiceBlob, ipc.MethodPut, ipc.ObjectData(params))
 		if err == nil {
-			err = json.Unmarshal(answer, &u)
+			err = answer.Unpack(&u)
 		}
 		return u, err
 	}

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"math/rand/v2"
 	"slices"
 
@@ -32,7 +31,7 @@ func (c *cluster) declares(topic string) bool {
 
 // call sends a call to one of the nodes that offer its topic, and to the next if that one turns out not to take it. One that had it
 // and is gone, or says nothing, is replaced by the next if handling the call twice does no harm. The error is an *ipc.Error.
-func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (json.RawMessage, error) {
+func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (ipc.Data, error) {
 	rc.Context.Attempt = max(rc.Context.Attempt, 1)
 	first := rc.Context.Attempt
 	last := ipc.Refuse(ipc.CodeNoProvider, "no other node offers %s; `ixt ps --all` shows the nodes", rc.Message.Topic)
@@ -46,7 +45,7 @@ func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (json.RawM
 		answer, err := c.callNode(ctx, to, rc)
 		if err == nil {
 			if last = errorOf(answer, to.Node); last == nil {
-				return answer.Data, nil
+				return ipc.ObjectData(answer.Data), nil
 			}
 			again = refused(last)
 			continue
@@ -64,7 +63,7 @@ func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (json.RawM
 		e.Outcome = ipc.Unknown // an earlier attempt was delivered
 		last = &e
 	}
-	return nil, last
+	return ipc.Data{}, last
 }
 
 // refused reports whether a node has nobody for the call who has seen it.

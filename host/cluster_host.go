@@ -2,9 +2,9 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
+	"github.com/ixtrun/ixt/ipc"
 	"github.com/ixtrun/ixt/supervisor"
 )
 
@@ -22,7 +22,7 @@ func (h *Host) Node() string { return h.cluster.node }
 func (h *Host) Provides(topic, node string) bool { return h.cluster.provides(topic, node) }
 
 // Call sends a call to another node: docs/cluster.md, "How a call finds its way".
-func (h *Host) Call(ctx context.Context, c supervisor.RemoteCall) (json.RawMessage, error) {
+func (h *Host) Call(ctx context.Context, c supervisor.RemoteCall) (ipc.Data, error) {
 	return h.cluster.call(ctx, c)
 }
 

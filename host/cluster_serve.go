@@ -145,12 +145,13 @@ func (c *cluster) serveCall(topic string, in inbound) {
 	c.serve(in, func(ctx context.Context) {
 		data, err := c.site.Serve(ctx, call)
 		if err == nil {
-			err = in.send(answerMsg(data, in.ours()))
+			m := answerMsg(data, in.ours())
+			err = in.send(m)
 			if err == nil {
 				counts.done.Add(1)
 				return
 			}
-			err = c.tooLarge(err, len(data))
+			err = c.tooLarge(err, len(m.Data))
 		}
 		counts.failed.Add(1)
 		in.refuse(c.signed(ipc.AsError(err, ipc.CodeHandlerError)))
@@ -181,9 +182,9 @@ func (c *cluster) signed(err *ipc.Error) *ipc.Error {
 }
 
 // answerMsg is data on its way: to whoever does not speak ixt, the bytes under "payload" if that is all there is.
-func answerMsg(data json.RawMessage, ours bool) *nats.Msg {
-	body := []byte(data)
-	if payload, ok := ipc.DataPayload(data); ok && !ours {
+func answerMsg(data ipc.Data, ours bool) *nats.Msg {
+	body := []byte(data.JSON())
+	if payload, ok := data.Payload(); ok && !ours {
 		body = payload
 	}
 	return &nats.Msg{Data: body}

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 	"sync"
 	"time"
@@ -55,32 +54,32 @@ func newEvents(e *engine) *events {
 func (s *events) Name() string { return ipc.ServiceEvents }
 
 // Call serves one request.
-func (s *events) Call(ctx context.Context, caller supervisor.Caller, method string, params json.RawMessage) (json.RawMessage, error) {
+func (s *events) Call(ctx context.Context, caller supervisor.Caller, method string, params ipc.Data) (ipc.Data, error) {
 	switch method {
 	case ipc.MethodPublish:
 		var p ipc.Publication
 		if err := ipc.DecodeParams(ipc.ServiceEvents, method, params, &p); err != nil {
-			return nil, err
+			return ipc.Data{}, err
 		}
-		return json.RawMessage("{}"), s.publish(ctx, caller, p)
+		return ipc.Data{}, s.publish(ctx, caller, p)
 	case ipc.MethodSubscribe:
 		var p ipc.Subscription
 		if err := ipc.DecodeParams(ipc.ServiceEvents, method, params, &p); err != nil {
-			return nil, err
+			return ipc.Data{}, err
 		}
 		name, err := s.subscribe(ctx, caller, p)
 		if err != nil {
-			return nil, err
+			return ipc.Data{}, err
 		}
-		return json.Marshal(ipc.Subscribed{Subscription: name})
+		return ipc.Pack(ipc.Subscribed{Subscription: name})
 	case ipc.MethodUnsubscribe:
 		var p ipc.Subscribed
 		if err := ipc.DecodeParams(ipc.ServiceEvents, method, params, &p); err != nil {
-			return nil, err
+			return ipc.Data{}, err
 		}
-		return json.RawMessage("{}"), s.unsubscribe(ctx, caller, p.Subscription)
+		return ipc.Data{}, s.unsubscribe(ctx, caller, p.Subscription)
 	}
-	return nil, ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q, %q and %q", ipc.ServiceEvents, method,
+	return ipc.Data{}, ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q, %q and %q", ipc.ServiceEvents, method,
 		ipc.MethodPublish, ipc.MethodSubscribe, ipc.MethodUnsubscribe)
 }
 

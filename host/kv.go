@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -37,13 +36,13 @@ func createKV(ctx context.Context, js jetstream.JetStream, bucket string) error 
 
 func (*kv) Name() string { return ipc.ServiceKV }
 
-func (k *kv) Call(ctx context.Context, caller supervisor.Caller, method string, params json.RawMessage) (json.RawMessage, error) {
+func (k *kv) Call(ctx context.Context, caller supervisor.Caller, method string, params ipc.Data) (ipc.Data, error) {
 	result, err := k.serve(ctx, caller, method, params)
 	if err != nil {
 		write := method == ipc.MethodSet || method == ipc.MethodAdd || method == ipc.MethodDelete
-		return nil, explain(err, ipc.ServiceKV+"."+method, write)
+		return ipc.Data{}, explain(err, ipc.ServiceKV+"."+method, write)
 	}
-	return json.Marshal(result)
+	return ipc.Pack(result)
 }
 
 // ready lets the watches of an instance go on in its new process, from the present values.
@@ -55,7 +54,7 @@ func (k *kv) retired(id ipc.ModuleID) { k.watches.retire(id) }
 // close ends all watches. It returns when they have ended.
 func (k *kv) close() { k.watches.close() }
 
-func (k *kv) serve(ctx context.Context, caller supervisor.Caller, method string, params json.RawMessage) (any, error) {
+func (k *kv) serve(ctx context.Context, caller supervisor.Caller, method string, params ipc.Data) (any, error) {
 	if method == ipc.MethodUnwatch {
 		var p ipc.Subscribed
 		if err := ipc.DecodeParams(ipc.ServiceKV, method, params, &p); err != nil {

@@ -36,9 +36,9 @@ func bench(b *testing.B, sync string, f func(b *testing.B, ask func(service, met
 	f(b, func(service, method string, params any) json.RawMessage {
 		body, err := json.Marshal(params)
 		require.NoError(b, err)
-		answer, err := g.Ask(ctx, service, method, body)
+		answer, err := g.Ask(ctx, service, method, ipc.ObjectData(body))
 		require.NoError(b, err)
-		return answer
+		return answer.JSON()
 	})
 	g.Close()
 	stop()

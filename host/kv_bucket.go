@@ -70,15 +70,15 @@ func lastOf(ctx context.Context, st *stream, subject string) (entry, error) {
 	return entry{m.Data, m.Sequence, m.Sequence, m.Time}, nil
 }
 
-func (b bucket) get(ctx context.Context, key string) (ipc.KVEntry, error) {
+func (b bucket) get(ctx context.Context, key string) (*ipc.KVEntry, error) {
 	e, err := b.last(ctx, key)
 	if err == nil && e.revision == 0 {
 		err = ipc.Refuse(ipc.CodeNotFound, "the bucket %s has no key %s", b.name, key)
 	}
 	if err != nil {
-		return ipc.KVEntry{}, err
+		return nil, err
 	}
-	return ipc.KVEntry{Payload: ipc.EncodePayload(e.value), Revision: e.revision, TimeMS: e.time.UnixMilli()}, nil
+	return &ipc.KVEntry{Payload: ipc.EncodePayload(e.value), Revision: e.revision, TimeMS: e.time.UnixMilli()}, nil
 }
 
 func (b bucket) set(ctx context.Context, p ipc.KVParams) (ipc.KVWritten, error) {
@@ -225,13 +225,8 @@ func (b bucket) keys(ctx context.Context, pattern string) (ipc.KVKeys, error) {
 
 // decodeChunk returns a payload's bytes if they are not too many. what says what they are and what to do with more.
 func decodeChunk(p ipc.Payload, what, instead string) ([]byte, error) {
-	tooLarge := ipc.Refuse(ipc.CodeTooLarge, "%s has at most %d bytes; %s", what, ipc.MaxChunk, instead)
-	if len(p) > (ipc.MaxChunk+2)/3*4 {
-		return nil, tooLarge
+	if p.Size() > ipc.MaxChunk {
+		return nil, ipc.Refuse(ipc.CodeTooLarge, "%s has at most %d bytes; %s", what, ipc.MaxChunk, instead)
 	}
-	b, err := p.Decode()
-	if err == nil && len(b) > ipc.MaxChunk {
-		return nil, tooLarge
-	}
-	return b, err
+	return p.Decode()
 }

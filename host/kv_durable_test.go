@@ -32,12 +32,12 @@ func TestKVWriter(t *testing.T) {
 	require.NoError(t, err)
 	g := (&rig{t: t, dir: role[1], state: role[2]}).guest(h)
 	params, _ := json.Marshal(ipc.BlobParams{Bucket: "a", Name: "unfinished", Payload: ipc.EncodePayload(content(1<<20, 1))})
-	_, err = g.Ask(context.Background(), ipc.ServiceBlob, ipc.MethodPut, params)
+	_, err = g.Ask(context.Background(), ipc.ServiceBlob, ipc.MethodPut, ipc.ObjectData(params))
 	require.NoError(t, err)
 	for n := 1; ; n++ {
 		number := fmt.Sprint(n)
 		params, _ := json.Marshal(ipc.KVParams{Bucket: "a", Key: "n." + number, Payload: text(number)})
-		_, err := g.Ask(context.Background(), ipc.ServiceKV, ipc.MethodSet, params)
+		_, err := g.Ask(context.Background(), ipc.ServiceKV, ipc.MethodSet, ipc.ObjectData(params))
 		require.NoError(t, err)
 		fmt.Println("acknowledged", number)
 	}
@@ -82,17 +82,17 @@ func TestKVKill(t *testing.T) {
 			g := r.guest(h)
 			for n := 1; n <= last; n++ {
 				params, _ := json.Marshal(ipc.KVParams{Bucket: "a", Key: fmt.Sprint("n.", n)})
-				answer, err := g.Ask(r.ctx, ipc.ServiceKV, ipc.MethodGet, params)
+				answer, err := g.Ask(r.ctx, ipc.ServiceKV, ipc.MethodGet, ipc.ObjectData(params))
 				require.NoError(t, err, "of %d that were acknowledged", last)
 				var e ipc.KVEntry
-				require.NoError(t, json.Unmarshal(answer, &e))
+				require.NoError(t, answer.Unpack(&e))
 				require.Equal(t, text(fmt.Sprint(n)), e.Payload)
 			}
 			_, addr, _ := strings.Cut(r.await("the engine listens at ").Text, " at ")
 			js := outside(t, "nats://"+addr)
 			require.NotZero(t, messages(r.ctx, t, js, "a"))
 			params, _ := json.Marshal(ipc.BlobParams{Bucket: "a", Name: "empty", Last: true})
-			_, err = g.Ask(r.ctx, ipc.ServiceBlob, ipc.MethodPut, params)
+			_, err = g.Ask(r.ctx, ipc.ServiceBlob, ipc.MethodPut, ipc.ObjectData(params))
 			require.NoError(t, err)
 			awaitMessages(r, js, "a", 1)
 		})

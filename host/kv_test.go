@@ -138,8 +138,8 @@ func TestKVInput(t *testing.T) {
 		"no method":       {"put", `{"key":"k"}`, ipc.CodeUnknownType, "it has get, set"},
 		"another bucket":  {"get", `{"bucket":"line-state","key":"k"}`, ipc.CodeDenied, `kv = ["line-state"]`},
 		"no bucket":       {"get", `{"bucket":"a.b","key":"k"}`, ipc.CodeInvalidInput, "cannot be"},
-		"too large":       {"set", `{"key":"k","payload":"` + string(text(strings.Repeat("x", ipc.MaxChunk+1))) + `"}`, ipc.CodeTooLarge, "at most 1048576 bytes"},
-		"much too large":  {"set", `{"key":"k","payload":"` + string(text(strings.Repeat("x", 2*ipc.MaxChunk))) + `"}`, ipc.CodeTooLarge, "blob"},
+		"too large":       {"set", `{"key":"k","payload":"` + text(strings.Repeat("x", ipc.MaxChunk+1)).Text() + `"}`, ipc.CodeTooLarge, "at most 1048576 bytes"},
+		"much too large":  {"set", `{"key":"k","payload":"` + text(strings.Repeat("x", 2*ipc.MaxChunk)).Text() + `"}`, ipc.CodeTooLarge, "blob"},
 	} {
 		_, err := r.ask("a", ipc.ServiceKV, c.method, json.RawMessage(c.params))
 		require.Error(t, err, name)

@@ -127,7 +127,7 @@ func (p *puppet) flood(socket string) int {
 		<-p.init
 		for n := 1; ; n++ {
 			params, _ := json.Marshal(ipc.Publication{Topic: "plc.n", Payload: ipc.EncodePayload(fmt.Append(nil, n))})
-			if _, err := p.conn.Service(context.Background(), ipc.ServiceRequest{Service: ipc.ServiceEvents, Method: ipc.MethodPublish, Params: params}); err == nil {
+			if _, err := p.conn.Service(context.Background(), ipc.ServiceRequest{Service: ipc.ServiceEvents, Method: ipc.MethodPublish, Params: ipc.ObjectData(params)}); err == nil {
 				_, _ = fmt.Fprintln(out, n)
 			}
 		}
@@ -135,67 +135,67 @@ func (p *puppet) flood(socket string) int {
 	return p.run()
 }
 
-func (p *puppet) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+func (p *puppet) serve(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 	switch req.Type {
 	case ipc.TypeInit:
 		close(p.init)
-		return json.Marshal(ipc.InitResult{Protocol: 1, Extensions: []string{ipc.ExtCancel}, MaxConcurrency: 64})
+		return ipc.Pack(ipc.InitResult{Protocol: 1, Extensions: []string{ipc.ExtCancel}, MaxConcurrency: 64})
 	case ipc.TypeHealthCheck:
-		return json.RawMessage("{}"), nil
+		return ipc.Data{}, nil
 	case ipc.TypeShutdown: // answered, and then the connection ends whatever is still open
 		close(p.over)
 		p.conn.Drain()
-		return json.RawMessage("{}"), nil
+		return ipc.Data{}, nil
 	case ipc.TypeEvent:
-		return json.RawMessage("{}"), p.event(ctx, req)
+		return ipc.Data{}, p.event(ctx, req)
 	case ipc.TypeHandle:
 		payload, err := req.Message.Payload.Decode()
 		if err != nil {
-			return nil, err
+			return ipc.Data{}, err
 		}
 		return p.handle(ctx, req.Message.Topic, payload)
 	}
-	return nil, ipc.UnknownType(req)
+	return ipc.Data{}, ipc.UnknownType(req)
 }
 
-func (p *puppet) handle(ctx context.Context, topic string, payload []byte) (json.RawMessage, error) {
+func (p *puppet) handle(ctx context.Context, topic string, payload []byte) (ipc.Data, error) {
 	switch topic[strings.LastIndex(topic, ".")+1:] {
 	case "do":
 		var r request
 		if err := json.Unmarshal(payload, &r); err != nil {
-			return nil, err
+			return ipc.Data{}, err
 		}
-		asked := ipc.ServiceRequest{Service: r.Service, Method: r.Method, Params: r.Params, TraceID: r.TraceID}
+		asked := ipc.ServiceRequest{Service: r.Service, Method: r.Method, Params: ipc.ObjectData(r.Params), TraceID: r.TraceID}
 		data, err := p.conn.Service(ctx, asked)
 		for n := 1; n < r.Times && err == nil; n++ {
 			data, err = p.conn.Service(ctx, asked)
 		}
-		out := outcome{Data: data}
+		out := outcome{Data: data.JSON()}
 		if err != nil {
 			out.Error = ipc.AsError(err, ipc.CodeHandlerError)
 		}
-		return json.Marshal(out)
+		return ipc.Pack(out)
 	case "next":
 		select {
 		case e := <-p.came:
-			return json.Marshal(e)
+			return ipc.Pack(e)
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ipc.Data{}, ctx.Err()
 		case <-p.over:
-			return nil, ipc.Errorf(ipc.CodeUnavailable, "the puppet ends")
+			return ipc.Data{}, ipc.Errorf(ipc.CodeUnavailable, "the puppet ends")
 		}
 	case "count":
-		return json.Marshal(map[string]int64{"count": p.n.Load()})
+		return ipc.Pack(map[string]int64{"count": p.n.Load()})
 	case "reach":
 		many, _ := strconv.ParseUint(string(payload), 10, 64)
 		for n := uint64(1); n <= many; n++ {
 			select {
 			case e := <-p.came:
 				if e.Seq != n {
-					return nil, ipc.Errorf("OUT_OF_ORDER", "event %d came where %d was due, %d lost", e.Seq, n, e.Lost)
+					return ipc.Data{}, ipc.Errorf("OUT_OF_ORDER", "event %d came where %d was due, %d lost", e.Seq, n, e.Lost)
 				}
 			case <-ctx.Done():
-				return nil, ctx.Err()
+				return ipc.Data{}, ctx.Err()
 			}
 		}
 	case "mode":
@@ -205,7 +205,7 @@ func (p *puppet) handle(ctx context.Context, topic string, payload []byte) (json
 		close(p.changed)
 		p.changed = make(chan struct{})
 	}
-	return json.RawMessage("{}"), nil
+	return ipc.Data{}, nil
 }
 
 func (p *puppet) event(ctx context.Context, req *ipc.Envelope) error {

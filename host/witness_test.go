@@ -53,34 +53,34 @@ func (w *witness) run() int {
 	return 0
 }
 
-func (w *witness) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+func (w *witness) serve(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 	switch req.Type {
 	case ipc.TypeInit:
-		return json.Marshal(ipc.InitResult{Protocol: 1, Extensions: []string{ipc.ExtCancel}, MaxConcurrency: 64})
+		return ipc.Pack(ipc.InitResult{Protocol: 1, Extensions: []string{ipc.ExtCancel}, MaxConcurrency: 64})
 	case ipc.TypeShutdown:
 		if w.stubborn {
 			select {}
 		}
 		close(w.over)
 		w.conn.Drain()
-		return json.RawMessage("{}"), nil
+		return ipc.Data{}, nil
 	case ipc.TypeHealthCheck:
-		return json.RawMessage("{}"), nil
+		return ipc.Data{}, nil
 	}
 	payload, err := req.Message.Payload.Decode()
 	if err != nil {
-		return nil, err
+		return ipc.Data{}, err
 	}
 	text := string(payload)
 	switch req.Message.Topic[strings.LastIndex(req.Message.Topic, ".")+1:] {
 	case "mode":
 		return ipc.PayloadData(payload), nil
 	case "count":
-		return json.Marshal(map[string]int64{"count": w.cancelled.Load(), "held": w.held.Load()})
+		return ipc.Pack(map[string]int64{"count": w.cancelled.Load(), "held": w.held.Load()})
 	}
 	switch {
 	case text == "fail":
-		return nil, &ipc.Error{Code: "SOUR", Message: "it does\nnot taste", Details: json.RawMessage(`{"ph":3}`), RetryAfter: 1500e6}
+		return ipc.Data{}, &ipc.Error{Code: "SOUR", Message: "it does\nnot taste", Details: json.RawMessage(`{"ph":3}`), RetryAfter: 1500e6}
 	case text == "big":
 		return ipc.PayloadData(make([]byte, 2<<20)), nil
 	case text == "hold", text == "hold once" && req.Context.Attempt == 1:
@@ -88,12 +88,12 @@ func (w *witness) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage
 		select {
 		case <-ctx.Done():
 			w.cancelled.Add(1)
-			return nil, ctx.Err()
+			return ipc.Data{}, ctx.Err()
 		case <-w.over:
-			return nil, ipc.Errorf(ipc.CodeHandlerError, "held until the end")
+			return ipc.Data{}, ipc.Errorf(ipc.CodeHandlerError, "held until the end")
 		}
 	}
-	return json.Marshal(testimony{w.node, text, req.Message.Priority, req.Message.TTLMS, *req.Context})
+	return ipc.Pack(testimony{w.node, text, req.Message.Priority, req.Message.TTLMS, *req.Context})
 }
 
 // single is a module of which there must not be two: it holds a lock on a file while it lives, and writes into it who it is. A

@@ -22,14 +22,14 @@ func FuzzBase64(f *testing.F) {
 func requireSameBase64(t *testing.T, b []byte) {
 	given := bytes.Clone(b)
 	text := base64.StdEncoding.EncodeToString(b)
-	require.Equal(t, text, string(ipc.EncodePayload(b)))
-	require.Equal(t, `{"payload":"`+text+`"}`, string(ipc.PayloadData(b)))
-	back, err := ipc.Payload(text).Decode()
+	require.Equal(t, text, ipc.EncodePayload(b).Text())
+	require.Equal(t, `{"payload":"`+text+`"}`, string(ipc.PayloadData(b).JSON()))
+	back, err := ipc.PayloadText(text).Decode()
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(b, back))
 
 	want, bad := base64.StdEncoding.DecodeString(string(b))
-	got, err := ipc.Payload(b).Decode()
+	got, err := ipc.PayloadText(string(b)).Decode()
 	if bad != nil {
 		require.EqualError(t, err, "INVALID_INPUT: payload is not base64: "+bad.Error())
 	} else {

@@ -2,7 +2,6 @@ package ipc_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -18,7 +17,7 @@ func BenchmarkCall(b *testing.B) {
 	for _, size := range []int{64, 1 << 10, 64 << 10, 1 << 20} {
 		for _, callers := range []int{1, 64} {
 			b.Run(fmt.Sprintf("%dB/%dcallers", size, callers), func(b *testing.B) {
-				host := overSocket(b, func(_ context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+				host := overSocket(b, func(_ context.Context, req *ipc.Envelope) (ipc.Data, error) {
 					payload, err := req.Message.Payload.Decode()
 					return ipc.PayloadData(payload), err
 				})
@@ -33,7 +32,7 @@ func BenchmarkCall(b *testing.B) {
 							b.Error(err)
 							return
 						}
-						if back, ok := ipc.DataPayload(data); !ok || len(back) != size {
+						if back, ok := data.Payload(); !ok || len(back) != size {
 							b.Error("another payload came back")
 							return
 						}
@@ -50,6 +49,7 @@ func overSocket(b *testing.B, handler ipc.Handler) *ipc.Conn {
 	host, module := ipc.NewConn(near, nil), ipc.NewConn(far, &ipc.Options{Handler: handler})
 	ended := make(chan struct{}, 2)
 	for _, c := range []*ipc.Conn{host, module} {
+		c.Enable([]string{ipc.ExtCancel, ipc.ExtRaw}, 0)
 		go func() { _ = c.Run(context.Background()); ended <- struct{}{} }()
 	}
 	b.Cleanup(func() {

@@ -3,7 +3,6 @@ package ipc
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"sync"
 )
 
@@ -13,7 +12,7 @@ type call struct {
 	answer    string        // the type its answer must have
 	finished  chan struct{} // gets the one signal of finish, for which it has room
 	over      bool          // it has
-	data      json.RawMessage
+	data      Data
 	err       error
 	abandoned bool // its caller has returned; the peer still owes the answer
 	watch     watch
@@ -57,13 +56,13 @@ func (w *watch) settle() {
 }
 
 // finish ends a call once: its caller wakes, or has long gone.
-func (s *state) finish(c *call, data json.RawMessage, err error) {
+func (s *state) finish(c *call, data Data, err error) {
 	c.end(data, err)
 	s.later(c.watch.settle)
 }
 
 // end is finish for who settles the watch themselves. The caller holds the connection's lock.
-func (c *call) end(data json.RawMessage, err error) {
+func (c *call) end(data Data, err error) {
 	c.data, c.err, c.over = data, err, true
 	c.finished <- struct{}{}
 }
@@ -73,14 +72,14 @@ func (c *call) end(data json.RawMessage, err error) {
 //
 // A ctx that ends withdraws a request not yet written (not_delivered); a written one is cancelled, if the extension is on,
 // and Call returns at once (unknown). The peer still owes the answer then; watch, which may be nil, tells when it came.
-func (c *Conn) Call(ctx context.Context, req *Envelope, watch *Watch) (json.RawMessage, error) {
+func (c *Conn) Call(ctx context.Context, req *Envelope, watch *Watch) (Data, error) {
 	d := c.draft()
 	d.Envelope = *req
 	return c.call(ctx, d, watch)
 }
 
 // call is Call for a draft, which it takes back.
-func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (json.RawMessage, error) {
+func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (Data, error) {
 	call := &call{answer: answerType(&req.Envelope)}
 	if watch != nil {
 		call.watch.Watch = *watch
@@ -94,14 +93,14 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (json.RawMe
 	}
 	if err != nil {
 		call.watch.settle()
-		return nil, err
+		return Data{}, err
 	}
 	select {
 	case <-call.finished:
 		c.signals.Put(call.finished) // its only signal has come
 	case <-ctx.Done():
 		if err := c.abandon(ctx, call); err != nil {
-			return nil, err
+			return Data{}, err
 		}
 	}
 	return call.data, call.err
@@ -149,7 +148,7 @@ func (c *Conn) abandon(ctx context.Context, call *call) error {
 			s.urgent.remove(call)
 			s.work.remove(call)
 			s.admit()
-			s.finish(call, nil, err)
+			s.finish(call, Data{}, err)
 			return
 		}
 		err = endOfCall(ctx, true)
@@ -166,7 +165,7 @@ func (c *Conn) abandon(ctx context.Context, call *call) error {
 }
 
 // answered hands an answer to the call that waits for it, together with what it means.
-func (c *Conn) answered(e *Envelope, data json.RawMessage, err error) {
+func (c *Conn) answered(e *Envelope, data Data, err error) {
 	c.mu.Lock()
 	s := &c.state
 	call := s.calls[e.ID]
@@ -181,7 +180,7 @@ func (c *Conn) answered(e *Envelope, data json.RawMessage, err error) {
 		s.stats.Late++
 	}
 	if e.Type != call.answer {
-		data, err = nil, Errorf(CodeProtocolError, "a %s came where a %s was due", e.Type, call.answer)
+		data, err = Data{}, Errorf(CodeProtocolError, "a %s came where a %s was due", e.Type, call.answer)
 	}
 	call.end(data, err)
 	c.unlock()
@@ -189,7 +188,7 @@ func (c *Conn) answered(e *Envelope, data json.RawMessage, err error) {
 }
 
 // result is what an answer means for the call.
-func result(e *Envelope) (json.RawMessage, error) {
+func result(e *Envelope) (Data, error) {
 	switch {
 	case e.Status == StatusError:
 		err := e.Error
@@ -199,16 +198,16 @@ func result(e *Envelope) (json.RawMessage, error) {
 		if e.Type == TypeResponse { // a module cannot decide what its error means for the call
 			err.Outcome, err.Origin = Done, FromModule
 		}
-		return nil, err
+		return Data{}, err
 	case e.Status != StatusSuccess:
-		return nil, Errorf(CodeProtocolError, "an answer has status %q, which is neither success nor error", e.Status)
+		return Data{}, Errorf(CodeProtocolError, "an answer has status %q, which is neither success nor error", e.Status)
 	}
-	data := bytes.TrimSpace(e.Data)
-	if len(data) == 0 || bytes.Equal(data, []byte("null")) {
-		return json.RawMessage("{}"), nil
+	object := bytes.TrimSpace(e.Data.object)
+	if bytes.Equal(object, []byte("null")) {
+		object = nil
 	}
-	if data[0] != '{' {
-		return nil, Errorf(CodeProtocolError, "the data of an answer is not a JSON object")
+	if len(object) > 0 && object[0] != '{' {
+		return Data{}, Errorf(CodeProtocolError, "the data of an answer is not a JSON object")
 	}
-	return data, nil
+	return Data{object, e.Data.payload, e.Data.apart}, nil
 }

@@ -194,7 +194,7 @@ func TestLateAnswersAreCountedAndDropped(t *testing.T) {
 		p.send(`{"type":"response","id":2,"status":"success","data":{"a":1}}`)
 		data, err := call.wait()
 		require.NoError(t, err)
-		require.JSONEq(t, `{"a":1}`, string(data))
+		require.JSONEq(t, `{"a":1}`, string(data.JSON()))
 	})
 }
 
@@ -233,7 +233,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 			data, err := call.wait()
 			if tt.code == "" {
 				require.NoError(t, err)
-				require.JSONEq(t, tt.data, string(data))
+				require.JSONEq(t, tt.data, string(data.JSON()))
 				return
 			}
 			require.Equal(t, tt.origin, requireError(t, err, tt.code, tt.outcome).Origin)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -81,50 +82,58 @@ func requireSameCodec(t *testing.T, frame []byte) {
 	}
 }
 
-// What the connection shares between frames, or with its callers, must not show in anybody's payload.
+// What the connection shares between frames, or with its callers, must not show in anybody's payload; callers may do with their
+// memory what they like as soon as a call has returned, also one that they gave up.
 func TestPayloadsStayWhole(t *testing.T) {
-	eachSocket(t, func(t *testing.T, host *ipc.Conn) {
-		var callers sync.WaitGroup
-		for n := range 16 {
-			callers.Go(func() {
-				random := rand.New(rand.NewPCG(1, uint64(n)))
-				for range 20 {
-					payload := make([]byte, random.IntN(1<<random.IntN(17)))
-					for i := range payload {
-						payload[i] = byte(random.Uint32())
+	for _, extensions := range [][]string{{ipc.ExtCancel}, {ipc.ExtCancel, ipc.ExtRaw}} {
+		t.Run(strings.Join(extensions, " and "), func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, a, b io.ReadWriteCloser) {
+				host, module := start(t, a, nil), start(t, b, &ipc.Options{Handler: func(_ context.Context, req *ipc.Envelope) (ipc.Data, error) {
+					payload, err := req.Message.Payload.Decode()
+					if checksum(payload) != req.Message.Topic || req.Message.Topic != req.Context.TraceID {
+						t.Error("another payload arrived")
 					}
-					sum := fmt.Sprintf("%x", sha256.Sum256(payload))
-					data, err := host.Handle(t.Context(), ipc.Message{Topic: sum, Payload: ipc.EncodePayload(payload)}, ipc.Context{TraceID: sum}, nil)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					clear(payload) // the caller's memory is the caller's
-					if back, ok := ipc.DataPayload(data); !ok || fmt.Sprintf("%x", sha256.Sum256(back)) != sum {
-						t.Error("another payload came back")
-						return
-					}
+					return ipc.PayloadData(payload), err
+				}})
+				host.Enable(extensions, 0)
+				module.Enable(extensions, 0)
+				var callers sync.WaitGroup
+				for n := range 16 {
+					callers.Go(func() { exchange(t, host.Conn, rand.New(rand.NewPCG(1, uint64(n)))) })
 				}
+				callers.Wait()
 			})
-		}
-		callers.Wait()
-	})
+		})
+	}
 }
 
-// eachSocket runs f with a connection whose other end checks payloads against their topics and sends them back.
-func eachSocket(t *testing.T, f func(*testing.T, *ipc.Conn)) {
-	eachTransport(t, func(t *testing.T, a, b io.ReadWriteCloser) {
-		host := start(t, a, nil)
-		start(t, b, &ipc.Options{Handler: func(_ context.Context, req *ipc.Envelope) (json.RawMessage, error) {
-			payload, err := req.Message.Payload.Decode()
-			if sum := fmt.Sprintf("%x", sha256.Sum256(payload)); sum != req.Message.Topic || sum != req.Context.TraceID {
-				return nil, ipc.Errorf(ipc.CodeInvalidInput, "another payload arrived")
+// exchange sends payloads of all sizes, and gives up on some.
+func exchange(t *testing.T, host *ipc.Conn, random *rand.Rand) {
+	for range 20 {
+		payload := make([]byte, random.IntN(1<<random.IntN(19)))
+		for i := range payload {
+			payload[i] = byte(random.Uint32())
+		}
+		ctx, cancel := t.Context(), func() {}
+		if random.IntN(4) == 0 {
+			ctx, cancel = context.WithTimeout(ctx, time.Duration(random.IntN(2000))*time.Microsecond)
+		}
+		sum := checksum(payload)
+		data, err := host.Handle(ctx, ipc.Message{Topic: sum, Payload: ipc.EncodePayload(payload)}, ipc.Context{TraceID: sum}, nil)
+		clear(payload)
+		if err == nil {
+			back, ok := data.Payload()
+			if !ok || checksum(back) != sum {
+				t.Error("another payload came back")
 			}
-			return ipc.PayloadData(payload), err
-		}})
-		f(t, host.Conn)
-	})
+		} else if ctx.Err() == nil {
+			t.Error(err)
+		}
+		cancel()
+	}
 }
+
+func checksum(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
 
 // Strings are looked at many bytes at a time: one that needs an escape must be found wherever it is.
 func TestEveryByteInEveryPlace(t *testing.T) {
@@ -134,7 +143,7 @@ func TestEveryByteInEveryPlace(t *testing.T) {
 			text[at] = byte(b)
 			for _, e := range []*ipc.Envelope{
 				{Type: string(text)},
-				{Type: "response", Data: json.RawMessage(`{"payload":"` + string(text) + `"}`)},
+				{Type: "response", Data: ipc.ObjectData([]byte(`{"payload":"` + string(text) + `"}`))},
 			} {
 				got := ipc.EncodeUsual(e)
 				plain := b >= 0x20 && b < 0x80 && b != '"' && b != '\\'

@@ -2,7 +2,6 @@ package ipc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,7 @@ import (
 // Handler serves one request of the peer. No other request shares its goroutine meanwhile; its ctx ends with the request's TTL,
 // with the peer's cancel and with the connection. The data it returns is a JSON object or nil; an error that is not an *Error
 // becomes HANDLER_ERROR. It must return soon after ctx ends: until then the request counts as open.
-type Handler func(ctx context.Context, req *Envelope) (json.RawMessage, error)
+type Handler func(ctx context.Context, req *Envelope) (Data, error)
 
 // Options configure a Conn. The zero value and nil are usable.
 type Options struct {
@@ -41,7 +40,7 @@ func (o *Options) withDefaults() Options {
 		out = *o
 	}
 	if out.Handler == nil {
-		out.Handler = func(_ context.Context, req *Envelope) (json.RawMessage, error) { return nil, UnknownType(req) }
+		out.Handler = func(_ context.Context, req *Envelope) (Data, error) { return Data{}, UnknownType(req) }
 	}
 	if out.Notify == nil {
 		out.Notify = func(*Envelope) {}
@@ -80,6 +79,8 @@ type Conn struct {
 	mu       sync.Mutex // guards state; never held across I/O, a callback or a wait
 	state    state
 	maxFrame atomic.Int64  // bytes
+	attaches atomic.Bool   // extension "raw": this side may send attachments,
+	takes    atomic.Bool   // and takes them
 	wake     chan struct{} // tells the writing goroutine that frames wait
 	done     chan struct{} // closed when the connection has ended
 	workers  sync.WaitGroup
@@ -154,6 +155,8 @@ func (c *Conn) Drain() {
 
 // Enable switches on what init negotiated: the extensions both sides named and the frame limit (0 keeps it).
 func (c *Conn) Enable(extensions []string, maxFrame int) {
+	c.attaches.Store(slices.Contains(extensions, ExtRaw))
+	c.takes.Store(slices.Contains(extensions, ExtRaw))
 	c.update(func(s *state) {
 		s.cancels = slices.Contains(extensions, ExtCancel)
 		if maxFrame > 0 {

@@ -20,44 +20,44 @@ import (
 
 // module answers like a small module: it greets, repeats, refuses and asks its host back.
 func module(c **conn) ipc.Handler {
-	return func(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+	return func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 		switch req.Type {
 		case ipc.TypeInit:
 			(*c).Enable([]string{ipc.ExtCancel}, req.MaxFrame)
-			return json.RawMessage(`{"protocol":1,"sdk":"test/1","extensions":["cancel"],"max_concurrency":8}`), nil
+			return ipc.ObjectData([]byte(`{"protocol":1,"sdk":"test/1","extensions":["cancel"],"max_concurrency":8}`)), nil
 		case ipc.TypeHealthCheck:
-			return json.RawMessage(`{"ready":false,"reason":"warming up","queue":3}`), nil
+			return ipc.ObjectData([]byte(`{"ready":false,"reason":"warming up","queue":3}`)), nil
 		case ipc.TypeShutdown:
 			(*c).Drain()
-			return nil, nil
+			return ipc.Data{}, nil
 		case ipc.TypeHandle:
 		default:
-			return nil, ipc.UnknownType(req)
+			return ipc.Data{}, ipc.UnknownType(req)
 		}
 		switch req.Message.Topic {
 		case "echo":
-			return ipc.PayloadData([]byte(fmt.Sprint(req.Message.Payload))), nil
+			return ipc.PayloadData([]byte(req.Message.Payload.Text())), nil
 		case "ask":
-			return (*c).Service(ctx, ipc.ServiceRequest{Service: "kv", Method: "get", Params: json.RawMessage(`{"key":"k"}`), Parent: req.ID, TraceID: "t1"})
+			return (*c).Service(ctx, ipc.ServiceRequest{Service: "kv", Method: "get", Params: ipc.ObjectData([]byte(`{"key":"k"}`)), Parent: req.ID, TraceID: "t1"})
 		case "hang":
 			<-ctx.Done()
-			return nil, ctx.Err()
+			return ipc.Data{}, ctx.Err()
 		}
-		return nil, ipc.Errorf(ipc.CodeUnknownTopic, "no topic %q", req.Message.Topic)
+		return ipc.Data{}, ipc.Errorf(ipc.CodeUnknownTopic, "no topic %q", req.Message.Topic)
 	}
 }
 
 func TestAModulesLife(t *testing.T) {
 	eachTransport(t, func(t *testing.T, a, b io.ReadWriteCloser) {
 		requests := make(chan *ipc.Envelope, 1)
-		host := start(t, a, &ipc.Options{Handler: func(_ context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+		host := start(t, a, &ipc.Options{Handler: func(_ context.Context, req *ipc.Envelope) (ipc.Data, error) {
 			requests <- req
-			return json.RawMessage(`{"value":42}`), nil
+			return ipc.ObjectData([]byte(`{"value":42}`)), nil
 		}})
 		started := make(chan struct{})
 		var end *conn
 		serve := module(&end)
-		end = start(t, b, &ipc.Options{Handler: func(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+		end = start(t, b, &ipc.Options{Handler: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 			<-started
 			return serve(ctx, req)
 		}})
@@ -68,9 +68,9 @@ func TestAModulesLife(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, &ipc.InitResult{Protocol: 1, SDK: "test/1", Extensions: []string{"cancel"}, MaxConcurrency: 8}, r)
 
-		data, err := host.Handle(ctx, ipc.Message{Topic: "echo", Payload: "aGk="}, ipc.Context{}, nil)
+		data, err := host.Handle(ctx, ipc.Message{Topic: "echo", Payload: ipc.PayloadText("aGk=")}, ipc.Context{}, nil)
 		require.NoError(t, err)
-		back, ok := ipc.DataPayload(data)
+		back, ok := data.Payload()
 		require.True(t, ok)
 		require.Equal(t, "aGk=", string(back))
 
@@ -81,7 +81,7 @@ func TestAModulesLife(t *testing.T) {
 		defer cancel()
 		data, err = host.Handle(bounded, ipc.Message{Topic: "ask"}, ipc.Context{TraceID: "t1"}, nil)
 		require.NoError(t, err)
-		require.JSONEq(t, `{"value":42}`, string(data))
+		require.JSONEq(t, `{"value":42}`, string(data.JSON()))
 		req := <-requests
 		require.Equal(t, "kv.get", req.Service+"."+req.Method)
 		require.EqualValues(t, 4, req.Parent)
@@ -139,8 +139,8 @@ func TestInitRefusesWhatTheHostDoesNotSpeak(t *testing.T) {
 func TestBothEndsAtFullTilt(t *testing.T) {
 	const workers, calls = 8, 60
 	sum := func(p string) string { s := sha256.Sum256([]byte(p)); return hex.EncodeToString(s[:]) }
-	handler := func(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
-		p := string(req.Message.Payload)
+	handler := func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
+		p := req.Message.Payload.Text()
 		return ipc.JSONData(map[string]string{"payload": p, "sum": sum(p)})
 	}
 	eachTransport(t, func(t *testing.T, a, b io.ReadWriteCloser) {
@@ -149,7 +149,7 @@ func TestBothEndsAtFullTilt(t *testing.T) {
 		wrong := make(chan string, 2*workers*calls)
 		var work sync.WaitGroup
 		call := func(c *conn, random *rand.Rand) {
-			p := ipc.Payload(fmt.Sprintf("%0*d", random.IntN(1<<random.IntN(16)), random.Uint64()))
+			p := ipc.PayloadText(fmt.Sprintf("%0*d", random.IntN(1<<random.IntN(16)), random.Uint64()))
 			ctx, cancel := context.Background(), func() {}
 			if random.IntN(4) == 0 {
 				ctx, cancel = context.WithTimeout(ctx, time.Duration(random.IntN(2000))*time.Microsecond)
@@ -164,7 +164,7 @@ func TestBothEndsAtFullTilt(t *testing.T) {
 			}
 			succeeded.Add(1)
 			var answer struct{ Payload, Sum string }
-			if json.Unmarshal(data, &answer) != nil || answer.Payload != string(p) || answer.Sum != sum(string(p)) {
+			if json.Unmarshal(data.JSON(), &answer) != nil || answer.Payload != p.Text() || answer.Sum != sum(p.Text()) {
 				wrong <- "an answer is not that of its call"
 			}
 		}

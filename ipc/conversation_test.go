@@ -87,7 +87,7 @@ type asked struct {
 }
 
 type scriptedAnswer struct {
-	data json.RawMessage
+	data ipc.Data
 	err  error
 }
 
@@ -188,7 +188,11 @@ func (r *conversation) do(order string) {
 	case "give-up":
 		r.calls[name].cancel()
 	case "answer":
-		r.answer(name, scriptedAnswer{data: json.RawMessage(body)})
+		data := ipc.ObjectData([]byte(body))
+		if b, ok := data.Payload(); ok {
+			data = ipc.PayloadData(b) // as an SDK does
+		}
+		r.answer(name, scriptedAnswer{data: data})
 	case "refuse":
 		e := new(ipc.Error)
 		require.NoError(r.t, json.Unmarshal([]byte(body), e), order)
@@ -218,13 +222,18 @@ func (r *conversation) call(verb, name, body string) {
 	}
 	req := new(ipc.Envelope)
 	require.NoError(r.t, json.Unmarshal([]byte(body), req), body)
+	if m := req.Message; m != nil {
+		if b, err := m.Payload.Decode(); err == nil {
+			m.Payload = ipc.EncodePayload(b) // as a supervisor does
+		}
+	}
 	call := &scripted{cancel: cancel, done: make(chan struct{})}
 	r.calls[name] = call
 	go func() {
 		defer close(call.done)
 		if verb == "call" {
 			data, err := r.conn.Call(ctx, req, nil)
-			call.result = outcome(string(data), err)
+			call.result = outcome(string(data.JSON()), err)
 			return
 		}
 		result, err := r.conn.Init(ctx, ipc.InitParams{
@@ -247,7 +256,7 @@ func outcome(data string, err error) string {
 }
 
 // handle is the Conn's handler: it waits for the script's answer, as a module of ours would for its own work.
-func (r *conversation) handle(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+func (r *conversation) handle(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 	a := &asked{ctx, req, make(chan scriptedAnswer)}
 	r.mu.Lock()
 	r.requests[req.ID] = a
@@ -256,7 +265,7 @@ func (r *conversation) handle(ctx context.Context, req *ipc.Envelope) (json.RawM
 	case answer := <-a.answer:
 		return answer.data, answer.err
 	case <-r.conn.Done():
-		return nil, ctx.Err()
+		return ipc.Data{}, ctx.Err()
 	}
 }
 
@@ -275,7 +284,7 @@ func (r *conversation) answer(id string, answer scriptedAnswer) {
 	a := r.request(id)
 	require.NotNil(r.t, a, "no request %s", id)
 	var result ipc.InitResult
-	if a.req.Type == ipc.TypeInit && json.Unmarshal(bytes.Clone(answer.data), &result) == nil {
+	if a.req.Type == ipc.TypeInit && json.Unmarshal(bytes.Clone(answer.data.JSON()), &result) == nil {
 		r.conn.Enable(result.Extensions, a.req.MaxFrame) // as an SDK does
 	}
 	select {

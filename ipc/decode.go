@@ -30,6 +30,41 @@ func (d *decoded) read(frame []byte) error {
 	return nil
 }
 
+// attach puts the payload that came behind the JSON where it belongs.
+func (d *decoded) attach(frame, b []byte) error {
+	p := Payload{b, asBytes}
+	var to *Data
+	switch {
+	case d.Message != nil:
+		if !d.Message.Payload.IsZero() {
+			return protocolError(frame, "a frame has two payloads")
+		}
+		d.Message.Payload = p
+		return nil
+	case d.answers():
+		to = &d.Data
+	case d.Type == TypeServiceRequest:
+		to = &d.Params
+	default:
+		return protocolError(frame, "a %s has an attachment", d.Type)
+	}
+	if object := bytes.TrimSpace(to.object); len(object) > 0 && object[0] != '{' || hasPayload(object) {
+		return protocolError(frame, "a frame has no place for its attachment")
+	}
+	to.payload, to.apart = p, true
+	return nil
+}
+
+// hasPayload reports whether an object has a member "payload".
+func hasPayload(object json.RawMessage) bool {
+	if !bytes.Contains(object, []byte("payload")) {
+		return false
+	}
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(object, &members) // it is an object
+	return members["payload"] != nil
+}
+
 // general reads any frame, as encoding/json does: that is what a frame means.
 func (d *decoded) general(frame []byte) error {
 	if trimmed := bytes.TrimLeft(frame, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
@@ -73,7 +108,7 @@ func (d *decoded) usual(frame []byte) bool {
 		case "method":
 			d.Method = once(s, &seen, 6, text(s))
 		case "params":
-			d.Params = once(s, &seen, 7, json.RawMessage(s.value()))
+			d.Params = once(s, &seen, 7, ObjectData(s.value()))
 		case "ttl_ms":
 			d.TTLMS = once(s, &seen, 8, s.integer())
 		case "parent":
@@ -81,7 +116,7 @@ func (d *decoded) usual(frame []byte) bool {
 		case "status":
 			d.Status = once(s, &seen, 10, text(s))
 		case "data":
-			d.Data = once(s, &seen, 11, json.RawMessage(s.value()))
+			d.Data = once(s, &seen, 11, ObjectData(s.value()))
 		case "protocol", "module_id", "config", "extensions", "max_frame", "grace_ms", "error":
 			s.fail() // seldom
 		default:
@@ -98,7 +133,7 @@ func (s *scanner) message(m *Message) {
 		case "topic":
 			m.Topic = once(s, &seen, 0, text(s))
 		case "payload":
-			m.Payload = Payload(once(s, &seen, 1, text(s)))
+			m.Payload = once(s, &seen, 1, Payload{s.str(), inBase64})
 		case "priority":
 			m.Priority = Priority(min(max(once(s, &seen, 2, s.integer()), 0), 3) - 1)
 		case "ttl_ms":

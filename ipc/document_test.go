@@ -66,7 +66,7 @@ func TestMinimalModule(t *testing.T) {
 
 	data, err := host.Handle(ctx, ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload([]byte("hello"))}, ipc.Context{}, nil)
 	require.NoError(t, err)
-	payload, _ := ipc.DataPayload(data)
+	payload, _ := data.Payload()
 	require.Equal(t, "hello", string(payload))
 
 	h, err := host.Health(ctx)

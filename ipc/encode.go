@@ -35,9 +35,9 @@ func encodeGeneral(e *Envelope) ([]byte, error) {
 
 // usualSize is how long the JSON of an envelope mostly is at most.
 func usualSize(e *Envelope) int {
-	n := 256 + len(e.Data) + len(e.Params)
+	n := 256 + e.Data.size() + e.Params.size()
 	if e.Message != nil {
-		n += 128 + len(e.Message.Payload)
+		n += 128 + e.Message.Payload.textSize()
 	}
 	if e.Context != nil {
 		n += 192
@@ -73,18 +73,22 @@ func (a *appender) envelope(e *Envelope) {
 	}
 	a.text(`,"service":`, e.Service)
 	a.text(`,"method":`, e.Method)
-	a.object(`,"params":`, e.Params)
+	a.data(`,"params":`, e.Params)
 	a.number(`,"ttl_ms":`, e.TTLMS)
 	a.number(`,"parent":`, e.Parent)
 	a.text(`,"status":`, e.Status)
-	a.object(`,"data":`, e.Data)
+	a.data(`,"data":`, e.Data)
 	a.raw(`}`)
 }
 
 func (a *appender) message(m *Message) {
 	a.raw(`{"topic":`)
 	a.value(m.Topic)
-	a.text(`,"payload":`, string(m.Payload))
+	if !m.Payload.IsZero() {
+		a.raw(`,"payload":"`)
+		a.payload(m.Payload)
+		a.raw(`"`)
+	}
 	a.raw(`,"priority":`)
 	a.out = append(a.out, '1'+byte(m.Priority.clamp()))
 	a.number(`,"ttl_ms":`, m.TTLMS)
@@ -153,11 +157,41 @@ func (a *appender) count(name string, n uint64) {
 	}
 }
 
-// object writes a member that is JSON already, which others may have made: it is checked.
-func (a *appender) object(name string, text json.RawMessage) {
-	if len(text) == 0 {
+// payload writes the text of a payload, which others may have made: it is checked.
+func (a *appender) payload(p Payload) {
+	if p.form != inBase64 {
+		a.out = appendBase64(slices.Grow(a.out, p.textSize()), p.b)
 		return
 	}
+	a.unusual = a.unusual || !plain(p.b)
+	a.out = append(a.out, p.b...)
+}
+
+// data writes a member, unless there is none.
+func (a *appender) data(name string, d Data) {
+	if d.IsZero() {
+		return
+	}
+	a.member(name)
+	if !d.apart {
+		a.object(d.object)
+		return
+	}
+	a.raw(beforePayload)
+	a.payload(d.payload)
+	if emptyObject(d.object) {
+		a.raw(afterPayload)
+		return
+	}
+	a.raw(`"`)
+	brace := len(a.out)
+	if a.object(bytes.TrimSpace(d.object)); !a.unusual {
+		a.out[brace] = ','
+	}
+}
+
+// object writes what is JSON already, which others may have made: it is checked.
+func (a *appender) object(text json.RawMessage) {
 	if _, usual := payloadText(text); !usual {
 		s := scanner{text: text}
 		if s.value(); !s.end() || !ascii(text) {
@@ -165,6 +199,5 @@ func (a *appender) object(name string, text json.RawMessage) {
 			return
 		}
 	}
-	a.member(name)
 	a.out = append(a.out, text...)
 }

@@ -3,7 +3,6 @@ package ipc_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -21,9 +20,9 @@ import (
 func TestDrainEndsWhenEverythingIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		c, p := overPipe(t, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) {
+		c, p := overPipe(t, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) {
 			<-release
-			return nil, nil
+			return ipc.Data{}, nil
 		}})
 		p.send(request(1), request(2))
 		synctest.Wait()
@@ -64,7 +63,7 @@ func TestDrainEndsWellWhenThePeerLeavesFirst(t *testing.T) {
 		a, b := ipc.Pipe()
 		g := newGate(a)
 		g.wrote = make(chan struct{})
-		c, p := start(t, g, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) { return nil, nil }}), &peer{t, b}
+		c, p := start(t, g, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) { return ipc.Data{}, nil }}), &peer{t, b}
 		p.send(request(1))
 		p.receive()
 		c.Drain()
@@ -144,11 +143,11 @@ func TestRunEndsWithItsContextAndAfterItsHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := ipc.Pipe()
 		cleaned := false
-		c := ipc.NewConn(a, &ipc.Options{Handler: func(ctx context.Context, _ *ipc.Envelope) (json.RawMessage, error) {
+		c := ipc.NewConn(a, &ipc.Options{Handler: func(ctx context.Context, _ *ipc.Envelope) (ipc.Data, error) {
 			<-ctx.Done()
 			<-time.After(time.Second) // it tidies up
 			cleaned = true
-			return nil, nil
+			return ipc.Data{}, nil
 		}})
 		reason := errors.New("the supervisor stops")
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -189,9 +188,9 @@ func TestWhatEndsAConnection(t *testing.T) {
 		{name: "id shrinks", bytes: append(frame(request(7)), frame(request(2))...), reason: "request id 2 does not grow: the last one was 7"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, p := overPipe(t, &ipc.Options{MaxFrame: 2000, Handler: func(ctx context.Context, _ *ipc.Envelope) (json.RawMessage, error) {
+			c, p := overPipe(t, &ipc.Options{MaxFrame: 2000, Handler: func(ctx context.Context, _ *ipc.Envelope) (ipc.Data, error) {
 				<-ctx.Done()
-				return nil, ctx.Err()
+				return ipc.Data{}, ctx.Err()
 			}})
 			call := c.begin(t.Context(), handle(1))
 			p.receive()
@@ -256,9 +255,9 @@ func TestUnixSocketsAreNotLeaked(t *testing.T) {
 func TestHandlerThatExitsItsGoroutineIsAnswered(t *testing.T) {
 	a, b := ipc.Pipe()
 	host := ipc.NewConn(a, nil)
-	module := ipc.NewConn(b, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) {
+	module := ipc.NewConn(b, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) {
 		runtime.Goexit()
-		return nil, nil
+		return ipc.Data{}, nil
 	}})
 	ended := make(chan error, 2)
 	go func() { ended <- host.Run(context.Background()) }()

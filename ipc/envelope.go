@@ -2,7 +2,6 @@ package ipc
 
 import (
 	"encoding/json"
-	"strconv"
 	"time"
 )
 
@@ -25,8 +24,11 @@ const (
 	StatusError   = "error"
 )
 
-// ExtCancel is the extension by which either side may cancel a request it has sent.
-const ExtCancel = "cancel"
+// The extensions spoken here: docs/protocol.md, "Extensions".
+const (
+	ExtCancel = "cancel" // either side may cancel a request it has sent
+	ExtRaw    = "raw"    // payloads may travel as they are
+)
 
 // Version is the highest protocol version this package speaks.
 const Version = 1
@@ -52,15 +54,15 @@ type Envelope struct {
 
 	GraceMS int64 `json:"grace_ms,omitempty"` // shutdown
 
-	Service string          `json:"service,omitempty"` // service_request
-	Method  string          `json:"method,omitempty"`  // service_request
-	Params  json.RawMessage `json:"params,omitempty"`  // service_request, an object
-	TTLMS   int64           `json:"ttl_ms,omitempty"`  // service_request
-	Parent  int64           `json:"parent,omitempty"`  // service_request: the open handle it belongs to
+	Service string `json:"service,omitempty"` // service_request
+	Method  string `json:"method,omitempty"`  // service_request
+	Params  Data   `json:"params,omitzero"`   // service_request
+	TTLMS   int64  `json:"ttl_ms,omitempty"`  // service_request
+	Parent  int64  `json:"parent,omitempty"`  // service_request: the open handle it belongs to
 
-	Status string          `json:"status,omitempty"` // response, service_response
-	Data   json.RawMessage `json:"data,omitempty"`   // response, service_response: an object
-	Error  *Error          `json:"error,omitempty"`  // response, service_response
+	Status string `json:"status,omitempty"` // response, service_response
+	Data   Data   `json:"data,omitzero"`    // response, service_response
+	Error  *Error `json:"error,omitempty"`  // response, service_response
 }
 
 // TTL is the time that was left for the request when it was written; 0 means no limit was named.
@@ -74,25 +76,5 @@ func (e *Envelope) TTL() time.Duration {
 // answers reports whether the envelope answers a request of this side.
 func (e *Envelope) answers() bool { return e.Type == TypeResponse || e.Type == TypeServiceResponse }
 
-// appendFrame appends length, id and body as one frame; id 0 writes none.
-func appendFrame(dst, body []byte, id int64) []byte {
-	dst, rest := appendHead(dst, body, id)
-	return append(dst, rest...)
-}
-
-// appendHead appends a frame but for rest, which follows it.
-func appendHead(dst, body []byte, id int64) (head, rest []byte) {
-	start := len(dst)
-	dst = append(dst, 0, 0, 0, 0)
-	if id != 0 {
-		dst = append(dst, `{"id":`...)
-		dst = strconv.AppendInt(dst, id, 10)
-		dst = append(dst, ',')
-		body = body[1:]
-	}
-	putLength(dst[start:], len(dst)-start-headerSize+len(body))
-	return dst, body
-}
-
-// frameOverhead is what appendFrame adds to a body at most, apart from the length prefix.
+// frameOverhead is what an id adds to a body at most.
 const frameOverhead = len(`{"id":9007199254740991,`)

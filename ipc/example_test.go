@@ -2,7 +2,6 @@ package ipc_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -19,7 +18,7 @@ func ExampleConn() {
 
 	var server *ipc.Conn
 	server = ipc.NewConn(module, &ipc.Options{
-		Handler: func(_ context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+		Handler: func(_ context.Context, req *ipc.Envelope) (ipc.Data, error) {
 			switch req.Type {
 			case ipc.TypeInit:
 				server.Enable([]string{ipc.ExtCancel}, req.MaxFrame)
@@ -27,14 +26,14 @@ func ExampleConn() {
 			case ipc.TypeHandle:
 				name, err := req.Message.Payload.Decode()
 				if err != nil {
-					return nil, err
+					return ipc.Data{}, err
 				}
 				return ipc.PayloadData(fmt.Appendf(nil, "hello, %s", name)), nil
 			case ipc.TypeShutdown:
 				server.Drain()
-				return nil, nil
+				return ipc.Data{}, nil
 			}
-			return nil, ipc.UnknownType(req)
+			return ipc.Data{}, ipc.UnknownType(req)
 		},
 	})
 	var end error
@@ -47,10 +46,10 @@ func ExampleConn() {
 	fmt.Println(started.SDK, started.MaxConcurrency, err)
 
 	data, err := client.Handle(ctx, ipc.Message{Topic: "greet", Payload: ipc.EncodePayload([]byte("world"))}, ipc.Context{SourceModule: "host"}, nil)
-	payload, _ := ipc.DataPayload(data)
+	payload, _ := data.Payload()
 	fmt.Println(string(payload), err)
 
-	_, err = client.Handle(ctx, ipc.Message{Topic: "greet", Payload: "not base64"}, ipc.Context{SourceModule: "host"}, nil)
+	_, err = client.Handle(ctx, ipc.Message{Topic: "greet", Payload: ipc.PayloadText("not base64")}, ipc.Context{SourceModule: "host"}, nil)
 	fmt.Println(err.(*ipc.Error).Code, ipc.OutcomeOf(err))
 
 	fmt.Println("shutdown:", client.Shutdown(ctx, time.Second))

@@ -14,14 +14,13 @@ const (
 	// DefaultMaxFrame is the largest frame accepted unless configured, in bytes without the length prefix.
 	DefaultMaxFrame = 16 << 20
 
-	headerSize = 4       // u32 little-endian length
-	rawBit     = 1 << 31 // marks an attachment, extension "raw", which is not spoken here yet
-	headSize   = 4 << 10 // how much of an oversize frame is looked at to find whom to answer
-	firstAlloc = 64 << 10
-	trialSize  = 256 << 10 // how much of a large frame must have come before memory is spent on all of it
+	headerSize     = 4       // u32 little-endian length
+	attachedBit    = 1 << 31 // in it: there is an attachment, extension "raw"
+	attachmentSize = 4       // u32 little-endian, before the JSON of a frame with an attachment: the length of that JSON
+	headSize       = 4 << 10 // how much of an oversize frame is looked at to find whom to answer
+	firstAlloc     = 64 << 10
+	trialSize      = 256 << 10 // how much of a large frame must have come before memory is spent on all of it
 )
-
-func putLength(dst []byte, n int) { binary.LittleEndian.PutUint32(dst, uint32(n)) }
 
 // oversizeError reports a frame over the limit that was skipped. Envelope holds what its head told: type and id, if found.
 type oversizeError struct {
@@ -38,26 +37,44 @@ type frameReader struct {
 	trials sync.Pool // of *[trialSize]byte
 }
 
-// next returns the next frame's JSON. It returns io.EOF at a clean end, io.ErrUnexpectedEOF inside a frame, an
-// *oversizeError for a frame over limit, which has then been skipped, and a *ProtocolError for anything else. The limit
-// is asked for when a frame begins: init may have changed it since this side began to wait.
+// frameRules is what a frame may be. It is asked when one begins: init may have changed it since this side began to wait.
+type frameRules interface {
+	limit() int       // its size, in bytes
+	attachable() bool // with an attachment
+}
+
+// next returns the next frame's JSON, and its attachment, nil if it has none. It returns io.EOF at a clean end,
+// io.ErrUnexpectedEOF inside a frame, an *oversizeError for a frame over the limit, which has then been skipped, and a
+// *ProtocolError for anything else.
 //
 // A peer that announces much and sends little costs little: memory for a large frame is taken when a good part has arrived.
-func (f *frameReader) next(limit func() int) ([]byte, error) {
+func (f *frameReader) next(rules frameRules) (body, attached []byte, err error) {
 	header := f.header[:]
 	if _, err := io.ReadFull(f.r, header); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	n := binary.LittleEndian.Uint32(header)
+	word := binary.LittleEndian.Uint32(header)
+	n, attaches := int(word&^attachedBit), word&attachedBit != 0
 	switch {
 	case n == 0:
-		return nil, protocolError(header, "a frame is empty")
-	case n&rawBit != 0:
-		return nil, protocolError(header, "a frame has an attachment, but the extension was not negotiated")
-	case int64(n) > int64(limit()):
-		return nil, f.skip(int(n))
+		return nil, nil, protocolError(header, "a frame is empty")
+	case attaches && !rules.attachable():
+		return nil, nil, protocolError(header, "a frame has an attachment, but the extension was not negotiated")
+	case attaches && n < attachmentSize:
+		return nil, nil, protocolError(header, "a frame of %d bytes has no room for what it says of its attachment", n)
+	case n > rules.limit():
+		return nil, nil, f.skip(n, attaches)
 	}
-	return f.read(int(n))
+	frame, err := f.read(n)
+	if err != nil || !attaches {
+		return frame, nil, err
+	}
+	size := binary.LittleEndian.Uint32(frame)
+	body = frame[attachmentSize:]
+	if int64(size) > int64(len(body)) {
+		return nil, nil, protocolError(frame, "%d bytes of JSON do not fit into a frame of %d", size, n)
+	}
+	return body[:size:size], body[size:], nil
 }
 
 // read returns n bytes in memory of their own, which the envelope that is decoded from them shares.
@@ -90,13 +107,16 @@ func (f *frameReader) readLarge(n int) ([]byte, error) {
 }
 
 // skip discards a frame of n bytes but for its head, which it searches for type and id.
-func (f *frameReader) skip(n int) error {
+func (f *frameReader) skip(n int, attaches bool) error {
 	head := make([]byte, min(n, headSize))
 	if _, err := io.ReadFull(f.r, head); err != nil {
 		return unexpected(err)
 	}
 	if _, err := io.CopyN(io.Discard, f.r, int64(n-len(head))); err != nil {
 		return unexpected(err)
+	}
+	if attaches {
+		head = head[attachmentSize:]
 	}
 	return &oversizeError{size: n, head: peek(head)}
 }

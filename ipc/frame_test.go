@@ -44,7 +44,7 @@ func TestFramesAreCutFromAnyPieces(t *testing.T) {
 			var got []string
 			c := ipc.NewConn(replay(pieces(bytes.NewReader(stream))), &ipc.Options{Notify: func(e *ipc.Envelope) {
 				var params struct{ P string }
-				require.NoError(t, json.Unmarshal(e.Params, &params))
+				require.NoError(t, json.Unmarshal(e.Params.JSON(), &params))
 				got = append(got, params.P)
 			}})
 			require.ErrorIs(t, c.Run(t.Context()), io.EOF)

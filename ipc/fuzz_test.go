@@ -26,10 +26,16 @@ func FuzzFrame(f *testing.F) {
 	}
 	f.Add([]byte{0xff, 0xff, 0xff, 0x7f, '{'})
 	f.Add([]byte{4, 0, 0, 0x80})
+	f.Add([]byte{4, 0, 0, 0x80, 0, 0, 0, 0})
+	f.Add([]byte{5, 0, 0, 0x80, 2, 0, 0, 0, '{'})
+	attached := frame(request(1) + attachment + strings.Repeat("x", 100))
+	f.Add(attached)
+	f.Add(append(attached, frame(`{"type":"response","id":1,"status":"success","data":{"payload":""}}`+attachment)...))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		transport := replay(bytes.NewReader(stream))
 		allocated := allocatedBy(func() {
 			c := ipc.NewConn(transport, &ipc.Options{MaxFrame: 500, MaxInbound: 2, MaxQueued: 2000})
+			c.Enable([]string{ipc.ExtCancel, ipc.ExtRaw}, 0)
 			err := c.Run(context.Background())
 			var broken *ipc.ProtocolError
 			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &broken) {
@@ -41,6 +47,7 @@ func FuzzFrame(f *testing.F) {
 			body, err := readFrame(written)
 			require.NoError(t, err)
 			require.LessOrEqual(t, len(body), 500)
+			body, _, _ = strings.Cut(body, attachment)
 			e, err := ipc.DecodeEnvelope([]byte(body))
 			require.NoError(t, err)
 			require.Contains(t, []string{ipc.TypeResponse, ipc.TypeServiceResponse}, e.Type)
@@ -73,8 +80,8 @@ func FuzzEnvelope(f *testing.F) {
 		require.Equal(t, e.Status, again.Status)
 		require.Equal(t, e.Message, again.Message)
 		require.Equal(t, e.Context, again.Context)
-		if e.Data != nil {
-			require.JSONEq(t, string(e.Data), string(again.Data))
+		if !e.Data.IsZero() {
+			require.JSONEq(t, string(e.Data.JSON()), string(again.Data.JSON()))
 		}
 	})
 }

@@ -6,13 +6,18 @@ import (
 	"io"
 	"net"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// maxParts is how many parts one system call takes on every Unix.
+const maxParts = 1024
 
 // hasty writes to a socket what that takes at once. One caller at a time.
 type hasty struct {
 	conn    syscall.RawConn
 	attempt func(fd uintptr) bool // try, so that no call makes a closure
-	b       []byte
+	parts   net.Buffers
 	n       int
 	err     error
 }
@@ -38,22 +43,28 @@ func newHasty(rw io.ReadWriteCloser) *hasty {
 }
 
 // write returns how many bytes the stream took without waiting.
-func (h *hasty) write(b []byte) (int, error) {
-	h.b, h.n, h.err = b, 0, nil
+func (h *hasty) write(parts net.Buffers) (int, error) {
+	h.parts, h.n, h.err = parts, 0, nil
 	if err := h.conn.Write(h.attempt); err != nil {
 		h.err = err
 	}
-	h.b = nil
+	h.parts = nil
 	return h.n, h.err
 }
 
 func (h *hasty) try(fd uintptr) bool {
 	for {
-		n, err := syscall.Write(int(fd), h.b)
+		var n int
+		var err error
+		if len(h.parts) == 1 {
+			n, err = unix.Write(int(fd), h.parts[0])
+		} else {
+			n, err = unix.Writev(int(fd), h.parts[:min(len(h.parts), maxParts)])
+		}
 		switch {
-		case err == syscall.EINTR:
+		case err == unix.EINTR:
 			continue
-		case err == syscall.EAGAIN:
+		case err == unix.EAGAIN:
 		case err != nil:
 			h.err = err
 		default:

@@ -2,7 +2,6 @@ package ipc
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 )
@@ -12,6 +11,9 @@ import (
 // Init opens the conversation: it must be the first request. It enables what the module accepted of the offered extensions
 // and checks the version it chose; an error is a failed start.
 func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
+	if slices.Contains(p.Extensions, ExtRaw) {
+		c.takes.Store(true) // the module may send an attachment as soon as it has answered
+	}
 	data, err := c.Call(ctx, &Envelope{
 		Type: TypeInit, Protocol: p.Protocol, ModuleID: p.ModuleID, Config: p.Config, Extensions: p.Extensions, MaxFrame: p.MaxFrame,
 	}, nil)
@@ -19,7 +21,7 @@ func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
 		return nil, err
 	}
 	var r InitResult
-	if err := json.Unmarshal(data, &r); err != nil {
+	if err := data.Unpack(&r); err != nil {
 		return nil, Errorf(CodeProtocolError, "the answer to init cannot be decoded: %v", err)
 	}
 	if r.Protocol == 0 {
@@ -35,7 +37,7 @@ func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
 
 // Handle sends a message to the module and returns the answer's data, an object. What is left until ctx's deadline goes along
 // as the message's TTL. watch is as in Call.
-func (c *Conn) Handle(ctx context.Context, m Message, mc Context, watch *Watch) (json.RawMessage, error) {
+func (c *Conn) Handle(ctx context.Context, m Message, mc Context, watch *Watch) (Data, error) {
 	d := c.draft()
 	d.message, d.context = m, mc
 	d.message.TTLMS = timeLeft(ctx)
@@ -50,7 +52,7 @@ func (c *Conn) Health(ctx context.Context) (*Health, error) {
 		return nil, err
 	}
 	h := new(Health)
-	if err := json.Unmarshal(data, h); err != nil {
+	if err := data.Unpack(h); err != nil {
 		return nil, Errorf(CodeProtocolError, "the health answer cannot be decoded: %v", err)
 	}
 	return h, nil
@@ -75,16 +77,16 @@ func (c *Conn) Shutdown(ctx context.Context, grace time.Duration) error {
 
 // ServiceRequest is what a module asks of its host.
 type ServiceRequest struct {
-	Service string          // one of the Service constants, or another the host has
-	Method  string          // one of the Method constants
-	Params  json.RawMessage // an object
-	Parent  int64           // id of the open handle the request belongs to; 0: none
+	Service string // one of the Service constants, or another the host has
+	Method  string // one of the Method constants
+	Params  Data
+	Parent  int64 // id of the open handle the request belongs to; 0: none
 	TraceID string
 	TTL     time.Duration // what the host is told; default: what is left until ctx's deadline
 }
 
 // Service sends a module's request to its host and returns the answer's data.
-func (c *Conn) Service(ctx context.Context, r ServiceRequest) (json.RawMessage, error) {
+func (c *Conn) Service(ctx context.Context, r ServiceRequest) (Data, error) {
 	d := c.draft()
 	d.Type, d.Service, d.Method, d.Params, d.Parent, d.TTLMS = TypeServiceRequest, r.Service, r.Method, r.Params, r.Parent, timeLeft(ctx)
 	if r.TTL > 0 {

@@ -3,7 +3,6 @@ package ipc
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"syscall"
@@ -23,7 +22,7 @@ func (c *Conn) readLoop() error {
 	frames := frameReader{r: bufio.NewReaderSize(c.rw, readBuffer)}
 	next := new(request) // for the first frame that is kept
 	for {
-		frame, err := frames.next(c.limit)
+		frame, attached, err := frames.next(c)
 		var big *oversizeError
 		if errors.As(err, &big) {
 			if err := c.oversize(big); err != nil {
@@ -36,6 +35,11 @@ func (c *Conn) readLoop() error {
 		}
 		if err := next.read(frame); err != nil {
 			return err
+		}
+		if attached != nil {
+			if err := next.attach(frame, attached); err != nil {
+				return err
+			}
 		}
 		kept, err := c.receive(next, frame)
 		if err != nil {
@@ -57,7 +61,8 @@ func streamEnd(err error) error {
 	return err
 }
 
-func (c *Conn) limit() int { return int(c.maxFrame.Load()) }
+func (c *Conn) limit() int       { return int(c.maxFrame.Load()) }
+func (c *Conn) attachable() bool { return c.takes.Load() }
 
 // receive does what a frame asks for; kept says that r is somebody else's from here on.
 func (c *Conn) receive(r *request, frame []byte) (kept bool, err error) {
@@ -125,7 +130,7 @@ func (c *Conn) admit(r *request, frame []byte) (w *worker, refusal *Error, err e
 
 // serve runs the handler of a request and answers it.
 func (c *Conn) serve(r *request) {
-	var data json.RawMessage
+	var data Data
 	var err error
 	returned := false
 	defer func() {
@@ -141,19 +146,19 @@ func (c *Conn) serve(r *request) {
 
 // reply answers an open request. It waits for room as long as the connection lives: who does not read its answers
 // keeps its requests open, and MaxInbound bounds those.
-func (c *Conn) reply(req *Envelope, data json.RawMessage, err error) {
+func (c *Conn) reply(req *Envelope, data Data, err error) {
 	bad := c.answer(req, data, err)
 	if bad == nil {
 		return // which has closed the request
 	}
 	instead := AsError(bad, CodeHandlerError) // too large or not JSON: say so; on a closed connection this fails like the first one
 	instead.Outcome = Done                    // the handler did run
-	if c.answer(req, nil, instead) != nil {
+	if c.answer(req, Data{}, instead) != nil {
 		c.update(func(s *state) { delete(s.inbound, req.ID) })
 	}
 }
 
-func (c *Conn) answer(req *Envelope, data json.RawMessage, err error) error {
+func (c *Conn) answer(req *Envelope, data Data, err error) error {
 	d := c.draft()
 	fillAnswer(&d.Envelope, req, data, err)
 	o, bad := c.encode(d)
@@ -167,7 +172,7 @@ func (c *Conn) answer(req *Envelope, data json.RawMessage, err error) error {
 // refuse answers from the reading goroutine, which must not wait: a peer that floods and does not read loses its connection.
 func (c *Conn) refuse(req *Envelope, reason *Error) error {
 	var e Envelope
-	fillAnswer(&e, req, nil, reason)
+	fillAnswer(&e, req, Data{}, reason)
 	body, err := encodeEnvelope(&e)
 	if err != nil {
 		return err
@@ -185,7 +190,7 @@ func (c *Conn) refuse(req *Envelope, reason *Error) error {
 	return nil
 }
 
-func fillAnswer(e, req *Envelope, data json.RawMessage, err error) {
+func fillAnswer(e, req *Envelope, data Data, err error) {
 	e.Type = answerType(req)
 	if err != nil {
 		e.Status, e.Error = StatusError, AsError(err, CodeHandlerError)
@@ -218,7 +223,7 @@ func (c *Conn) oversize(big *oversizeError) error {
 		return nil // nobody can be told
 	case e.answers():
 		reason.Outcome = Done // the handler did run
-		c.answered(e, nil, reason)
+		c.answered(e, Data{}, reason)
 		return nil
 	}
 	return c.refuse(e, reason)

@@ -25,10 +25,10 @@ func request(id int64) string {
 
 // untilEnd is a handler that ends with its ctx and then reports why.
 func untilEnd(ended chan<- error) ipc.Handler {
-	return func(ctx context.Context, _ *ipc.Envelope) (json.RawMessage, error) {
+	return func(ctx context.Context, _ *ipc.Envelope) (ipc.Data, error) {
 		<-ctx.Done()
 		ended <- ctx.Err()
-		return nil, ctx.Err()
+		return ipc.Data{}, ctx.Err()
 	}
 }
 
@@ -74,11 +74,11 @@ func TestTheHandlersContextEnds(t *testing.T) {
 }
 
 func TestWhatAHandlerReturnsIsAnswered(t *testing.T) {
-	object := json.RawMessage(`{"a":1}`)
+	object := ipc.ObjectData([]byte(`{"a":1}`))
 	for _, tt := range []struct {
 		name string
 		req  string // default: a handle
-		data json.RawMessage
+		data ipc.Data
 		err  error
 		want string
 	}{
@@ -94,18 +94,18 @@ func TestWhatAHandlerReturnsIsAnswered(t *testing.T) {
 			want: `{"type":"response","status":"error","error":{"code":"HANDLER_ERROR","message":"broken"}}`},
 		{name: "a service", req: `{"id":1,"type":"service_request","service":"kv","method":"get"}`, data: object,
 			want: `{"type":"service_response","status":"success","data":{"a":1}}`},
-		{name: "data that is too large", data: json.RawMessage(`{"a":"` + strings.Repeat("a", 500) + `"}`),
+		{name: "data that is too large", data: ipc.ObjectData([]byte(`{"a":"` + strings.Repeat("a", 500) + `"}`)),
 			want: `{"type":"response","status":"error","error":{"code":"FRAME_TOO_LARGE","outcome":"done",
 				"message":"a frame of 577 bytes is over the limit of 500; raise max_frame or send less"}}`},
 		{name: "an error that is too large", err: &ipc.Error{Code: "X", Message: strings.Repeat("a", 500)},
 			want: `{"type":"response","status":"error","error":{"code":"FRAME_TOO_LARGE","outcome":"done",
 				"message":"a frame of 593 bytes is over the limit of 500; raise max_frame or send less"}}`},
-		{name: "data that is not JSON", data: json.RawMessage(`{"a"`),
+		{name: "data that is not JSON", data: ipc.ObjectData([]byte(`{"a"`)),
 			want: `{"type":"response","status":"error","error":{"code":"HANDLER_ERROR","outcome":"done",
-				"message":"json: error calling MarshalJSON for type json.RawMessage: unexpected end of JSON input"}}`},
+				"message":"json: error calling MarshalJSON for type ipc.Data: unexpected end of JSON input"}}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, p := overPipe(t, &ipc.Options{MaxFrame: 500, Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) {
+			c, p := overPipe(t, &ipc.Options{MaxFrame: 500, Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) {
 				return tt.data, tt.err
 			}})
 			if tt.req == "" {
@@ -120,9 +120,9 @@ func TestWhatAHandlerReturnsIsAnswered(t *testing.T) {
 
 func TestMaxInboundAnswersBusy(t *testing.T) {
 	release := make(chan struct{})
-	c, p := overPipe(t, &ipc.Options{MaxInbound: 2, Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) {
+	c, p := overPipe(t, &ipc.Options{MaxInbound: 2, Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) {
 		<-release
-		return nil, nil
+		return ipc.Data{}, nil
 	}})
 	p.send(request(1), request(2), request(3))
 	e := p.envelope()
@@ -144,7 +144,7 @@ func TestAnAnswerFreesItsPlace(t *testing.T) {
 		a, b := ipc.Pipe()
 		g := newGate(a)
 		g.writes = make(chan struct{})
-		c, p := start(t, g, &ipc.Options{MaxQueued: 1, Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) { return nil, nil }}), &peer{t, b}
+		c, p := start(t, g, &ipc.Options{MaxQueued: 1, Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) { return ipc.Data{}, nil }}), &peer{t, b}
 		var open []int
 		g.onWrite = func() { open = append(open, c.Stats().Open) }
 		for range 2 { // one is being written, one fills the queue
@@ -161,9 +161,9 @@ func TestAnAnswerFreesItsPlace(t *testing.T) {
 
 func TestAFloodWithoutReadingEndsOnlyThatConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opts := &ipc.Options{MaxInbound: 1, MaxQueued: 10_000, Handler: func(ctx context.Context, _ *ipc.Envelope) (json.RawMessage, error) {
+		opts := &ipc.Options{MaxInbound: 1, MaxQueued: 10_000, Handler: func(ctx context.Context, _ *ipc.Envelope) (ipc.Data, error) {
 			<-ctx.Done()
-			return nil, ctx.Err()
+			return ipc.Data{}, ctx.Err()
 		}}
 		c, p := overPipe(t, opts)
 		other, calm := overPipe(t, opts)
@@ -202,7 +202,7 @@ func TestAnOversizeFrameIsSkipped(t *testing.T) {
 		{"not JSON", padding, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, p := overPipe(t, &ipc.Options{MaxFrame: 1000, Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) { return nil, nil }})
+			c, p := overPipe(t, &ipc.Options{MaxFrame: 1000, Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) { return ipc.Data{}, nil }})
 			p.send(tt.frame, request(6))
 			if tt.answer != "" {
 				e := p.envelope()
@@ -231,7 +231,7 @@ func TestAnOversizeAnswerEndsItsCall(t *testing.T) {
 // The frame limit that init sets holds for the very next frame, although this side has been waiting for it since before.
 func TestEnableHoldsForTheNextFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, p := overPipe(t, &ipc.Options{MaxFrame: 200, Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) { return nil, nil }})
+		c, p := overPipe(t, &ipc.Options{MaxFrame: 200, Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) { return ipc.Data{}, nil }})
 		synctest.Wait()
 		c.Enable(nil, 1000)
 		p.send(`{"id":1,"type":"handle","message":{"topic":"t","payload":"` + strings.Repeat("A", 500) + `"}}`)

@@ -2,7 +2,6 @@ package ipc_test
 
 import (
 	"context"
-	"encoding/json"
 	"testing"
 	"testing/synctest"
 
@@ -14,9 +13,9 @@ import (
 func TestAwaitOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		doors := make(chan struct{})
-		c, p := overPipe(t, &ipc.Options{Handler: func(ctx context.Context, _ *ipc.Envelope) (json.RawMessage, error) {
+		c, p := overPipe(t, &ipc.Options{Handler: func(ctx context.Context, _ *ipc.Envelope) (ipc.Data, error) {
 			<-doors
-			return nil, nil
+			return ipc.Data{}, nil
 		}})
 		require.NoError(t, c.AwaitOpen(t.Context(), 0))
 		p.send(`{"type":"handle","id":1}`, `{"type":"handle","id":2}`, `{"type":"handle","id":3}`)

@@ -1,17 +1,14 @@
 package ipc
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"time"
-	"unsafe"
 )
 
 // Message is what a caller sends to a topic.
 type Message struct {
 	Topic    string   `json:"topic"`
-	Payload  Payload  `json:"payload,omitempty"`
+	Payload  Payload  `json:"payload,omitzero"`
 	Priority Priority `json:"priority"`
 	TTLMS    int64    `json:"ttl_ms,omitempty"` // time left when the frame was written, in ms; 0: the topic's default
 }
@@ -46,24 +43,6 @@ type Event struct {
 	Delivery
 	Message Message `json:"message"`
 	Context Context `json:"context"`
-}
-
-// Payload is bytes in their wire form, base64 text: what is only forwarded is never decoded.
-type Payload string
-
-// EncodePayload returns b in its wire form.
-func EncodePayload(b []byte) Payload {
-	text := appendBase64(make([]byte, 0, base64.StdEncoding.EncodedLen(len(b))), b)
-	return Payload(unsafe.String(unsafe.SliceData(text), len(text))) // which nobody else has
-}
-
-// Decode returns the bytes. Text that is not standard base64 is an INVALID_INPUT error.
-func (p Payload) Decode() ([]byte, error) {
-	b, err := decodeBase64(unsafe.Slice(unsafe.StringData(string(p)), len(p))) // which only reads it
-	if err != nil {
-		return nil, Errorf(CodeInvalidInput, "payload is not base64: %v", err)
-	}
-	return b, nil
 }
 
 // Priority orders waiting calls, higher first. The zero value is Normal.
@@ -150,55 +129,6 @@ func (h *Health) UnmarshalJSON(b []byte) error {
 	}
 	*h = Health{known.Healthy == nil || *known.Healthy, known.Ready == nil || *known.Ready, known.Reason, all}
 	return nil
-}
-
-// DataPayload returns the bytes that an answer's data carries under "payload", and false if data has another shape: other
-// members beside it, or none.
-func DataPayload(data json.RawMessage) ([]byte, bool) {
-	if text, ok := payloadText(data); ok {
-		b, err := Payload(unsafe.String(unsafe.SliceData(text), len(text))).Decode()
-		return b, err == nil
-	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(data, &members) != nil || len(members) != 1 {
-		return nil, false
-	}
-	var p Payload
-	if raw, ok := members["payload"]; !ok || json.Unmarshal(raw, &p) != nil {
-		return nil, false
-	}
-	b, err := p.Decode()
-	return b, err == nil
-}
-
-// PayloadData is the inverse of DataPayload: an answer's data that carries b.
-func PayloadData(b []byte) json.RawMessage {
-	data := make([]byte, 0, len(beforePayload)+base64.StdEncoding.EncodedLen(len(b))+len(afterPayload))
-	data = appendBase64(append(data, beforePayload...), b)
-	return append(data, afterPayload...)
-}
-
-// JSONData returns v as an answer's data: a JSON object travels as the data itself, any other value as a payload.
-func JSONData(v any) (json.RawMessage, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	if len(b) > 0 && b[0] == '{' {
-		return b, nil
-	}
-	return PayloadData(b), nil
-}
-
-// DecodeData is the inverse of JSONData: it decodes the JSON that an answer carries into v.
-func DecodeData(data json.RawMessage, v any) error {
-	if b, ok := DataPayload(data); ok {
-		data = b
-	}
-	if len(data) == 0 {
-		return errors.New("the answer carries no JSON")
-	}
-	return json.Unmarshal(data, v)
 }
 
 // milliseconds rounds up, so that a short time left never becomes "no limit".

@@ -64,28 +64,28 @@ func TestDataCarriesBytesOrAnObject(t *testing.T) {
 		{`{}`, "", false},
 		{`[]`, "", false},
 	} {
-		b, ok := ipc.DataPayload(json.RawMessage(tt.data))
+		b, ok := ipc.ObjectData([]byte(tt.data)).Payload()
 		require.Equal(t, tt.ok, ok, tt.data)
 		require.Equal(t, tt.bytes, string(b), tt.data)
 	}
 	for _, v := range []any{map[string]any{"a": 1.0}, []any{1.0, "x"}, "text", 4.5, true, nil, map[string]any{"payload": "aGk=", "x": "y"}} {
 		data, err := ipc.JSONData(v)
 		require.NoError(t, err)
-		require.Equal(t, byte('{'), data[0], "%v is an object on the wire", v)
+		require.Equal(t, byte('{'), data.JSON()[0], "%v is an object on the wire", v)
 		var back any
-		require.NoError(t, ipc.DecodeData(data, &back))
+		require.NoError(t, data.Decode(&back))
 		require.Equal(t, v, back)
 	}
 	_, err := ipc.JSONData(make(chan int))
 	require.Error(t, err)
-	require.ErrorContains(t, ipc.DecodeData(nil, new(any)), "no JSON")
+	require.ErrorContains(t, ipc.PayloadData(nil).Decode(new(any)), "no JSON")
 }
 
 func TestPayload(t *testing.T) {
 	b, err := ipc.EncodePayload([]byte{0, 0xff, 'a'}).Decode()
 	require.NoError(t, err)
 	require.Equal(t, []byte{0, 0xff, 'a'}, b)
-	_, err = ipc.Payload("a b").Decode()
+	_, err = ipc.PayloadText("a b").Decode()
 	require.ErrorIs(t, err, &ipc.Error{Code: ipc.CodeInvalidInput})
 }
 

@@ -8,9 +8,18 @@ import (
 
 // outgoing is one frame on its way out.
 type outgoing struct {
-	body []byte // JSON without the id
-	id   int64  // of an answer or a cancel; 0 for a notification; a call gets its own when it is written
-	call *call  // nil unless a request of this side
+	body     []byte // JSON without the id
+	attached []byte // behind the JSON; nil: nothing
+	id       int64  // of an answer or a cancel; 0 for a notification; a call gets its own when it is written
+	call     *call  // nil unless a request of this side
+}
+
+// size is how long the frame is without the length prefix and the id.
+func (o *outgoing) size() int {
+	if o.attached == nil {
+		return len(o.body)
+	}
+	return attachmentSize + len(o.body) + len(o.attached)
 }
 
 // lane is a queue of frames and the bytes in it.
@@ -21,7 +30,7 @@ type lane struct {
 
 func (l *lane) push(o *outgoing) {
 	l.frames = append(l.frames, o)
-	l.bytes += len(o.body)
+	l.bytes += o.size()
 }
 
 // remove takes the frame of a call out, if it is here.
@@ -30,7 +39,7 @@ func (l *lane) remove(call *call) {
 		if o.call != call {
 			return false
 		}
-		l.bytes -= len(o.body)
+		l.bytes -= o.size()
 		return true
 	})
 }
@@ -57,20 +66,57 @@ func (c *Conn) draft() *decoded {
 	return new(decoded)
 }
 
-// encode returns the frame of a draft. Neither shares memory with the other.
+// encode returns the frame of a draft. They share no memory that anybody changes.
 func (c *Conn) encode(d *decoded) (*outgoing, error) {
-	o, ok := c.pool(usualSize(&d.Envelope)).Get().(*outgoing)
+	var apart Payload
+	if c.attaches.Load() {
+		apart = d.detach()
+	}
+	size := usualSize(&d.Envelope)
+	if apart.form == borrowed {
+		size += len(apart.b)
+	}
+	o, ok := c.pool(size).Get().(*outgoing)
 	if !ok {
 		o = new(outgoing)
 	}
-	body, err := encodeInto(o.body, &d.Envelope)
+	body, err := encodeInto(slices.Grow(o.body[:0], size), &d.Envelope)
 	*d = decoded{}
 	c.drafts.Put(d)
 	if err != nil {
 		return nil, err
 	}
-	o.body = body
+	o.body, o.attached = body, apart.b
+	if apart.form == borrowed {
+		both := append(body, apart.b...)
+		o.body, o.attached = both[:len(body)], both[len(body):]
+	}
 	return o, nil
+}
+
+// attachFrom is from which size on a payload travels as an attachment, if it may: smaller ones cost no more as text.
+const attachFrom = 64
+
+// detach takes the payload out of a draft if it is to travel as an attachment.
+func (d *decoded) detach() (p Payload) {
+	take := func(from *Payload) bool {
+		if from.form == inBase64 || len(from.b) < attachFrom {
+			return false
+		}
+		p, *from = *from, Payload{}
+		return true
+	}
+	switch {
+	case d.Message != nil:
+		d.message = *d.Message // which may be the caller's
+		d.Message = &d.message
+		take(&d.message.Payload)
+	case d.answers():
+		d.Data.apart = d.Data.apart && !take(&d.Data.payload)
+	default:
+		d.Params.apart = d.Params.apart && !take(&d.Params.payload)
+	}
+	return p
 }
 
 // recycle keeps a frame whose bytes have been copied or written, and which nobody else knows any more.
@@ -126,7 +172,7 @@ func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
 // offer queues a frame, lets it wait for room, or refuses it.
 func (c *Conn) offer(o *outgoing, urgent bool) (*waiter, error) {
 	s := &c.state
-	size, limit := len(o.body)+frameOverhead, c.limit()
+	size, limit := o.size()+frameOverhead, c.limit()
 	switch {
 	case s.phase == closed || s.deaf != nil || s.farewell && o.call != nil && !urgent:
 		return nil, notWritten()
@@ -146,7 +192,7 @@ func (c *Conn) offer(o *outgoing, urgent bool) (*waiter, error) {
 
 // hasRoom reports whether a frame may join the queue of work. One that would be alone there always may.
 func (s *state) hasRoom(o *outgoing) bool {
-	return s.work.bytes == 0 || s.work.bytes+len(o.body) <= s.maxQueued
+	return s.work.bytes == 0 || s.work.bytes+o.size() <= s.maxQueued
 }
 
 // enqueue queues a frame of work. An answer closes its request in the same step, so that the peer finds the place free
@@ -178,7 +224,7 @@ func (s *state) sayFarewell() {
 	for _, o := range slices.Clone(s.work.frames) {
 		if o.call != nil {
 			s.work.remove(o.call)
-			s.finish(o.call, nil, notWritten())
+			s.finish(o.call, Data{}, notWritten())
 		}
 	}
 	s.waiting = slices.DeleteFunc(s.waiting, func(w *waiter) bool {
@@ -196,7 +242,7 @@ func (s *state) dropQueues() {
 	for _, l := range []*lane{&s.urgent, &s.work} {
 		for _, o := range l.frames {
 			if o.call != nil {
-				s.finish(o.call, nil, notWritten())
+				s.finish(o.call, Data{}, notWritten())
 			}
 		}
 		*l = lane{}

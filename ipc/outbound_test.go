@@ -19,7 +19,7 @@ func TestAPeerThatStopsReadingCostsABoundedQueue(t *testing.T) {
 		c, _ := overPipe(t, &ipc.Options{MaxQueued: queued})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		note := &ipc.Envelope{Type: "note", Params: []byte(`{"x":"` + strings.Repeat("x", size) + `"}`)}
+		note := &ipc.Envelope{Type: "note", Params: ipc.ObjectData([]byte(`{"x":"` + strings.Repeat("x", size) + `"}`))}
 		sent := 0
 		for c.Notify(ctx, note) == nil {
 			sent++
@@ -72,7 +72,7 @@ func TestRoomIsGivenInOrder(t *testing.T) {
 		}
 		p.receive()
 		for _, size := range sizes {
-			require.Len(t, p.envelope().Message.Payload, size)
+			require.Len(t, p.envelope().Message.Payload.Text(), size)
 		}
 	})
 }
@@ -96,7 +96,7 @@ func TestAWithdrawnFrameMakesRoomForOthers(t *testing.T) {
 		requireError(t, err, ipc.CodeTTLExpired, ipc.NotDelivered)
 		require.NoError(t, <-sent, "nothing was read meanwhile")
 		p.receive()
-		require.Len(t, p.envelope().Message.Payload, 10)
+		require.Len(t, p.envelope().Message.Payload.Text(), 10)
 		require.Equal(t, "note", p.envelope().Type)
 		require.EqualValues(t, 2, first.id.Load())
 	})
@@ -130,7 +130,7 @@ func TestAFailedWriteLosesNoAnswer(t *testing.T) {
 		c, p := start(t, g, nil), &peer{t, b}
 		answered, open := c.begin(t.Context(), handle(1)), c.begin(t.Context(), handle(2))
 		for range 2 {
-			if e := p.envelope(); len(e.Message.Payload) == 1 {
+			if e := p.envelope(); len(e.Message.Payload.Text()) == 1 {
 				p.send(`{"type":"response","id":` + itoa(e.ID) + `,"status":"success","data":{"kept":true}}`)
 			}
 		}
@@ -145,7 +145,7 @@ func TestAFailedWriteLosesNoAnswer(t *testing.T) {
 		close(g.reads)
 		data, err := answered.wait()
 		require.NoError(t, err)
-		require.JSONEq(t, `{"kept":true}`, string(data))
+		require.JSONEq(t, `{"kept":true}`, string(data.JSON()))
 		for _, call := range []*pending{open, unlucky} {
 			_, err = call.wait()
 			requireError(t, err, ipc.CodeModuleGone, ipc.Unknown)
@@ -158,9 +158,9 @@ func TestWhatCannotBeSentIsRefusedAtOnce(t *testing.T) {
 	c, p := overPipe(t, &ipc.Options{MaxFrame: 1000})
 	_, err := c.begin(t.Context(), handle(1000)).wait()
 	requireError(t, err, ipc.CodeFrameTooLarge, ipc.NotDelivered)
-	_, err = c.begin(t.Context(), &ipc.Envelope{Type: ipc.TypeServiceRequest, Params: []byte("{")}).wait()
+	_, err = c.begin(t.Context(), &ipc.Envelope{Type: ipc.TypeServiceRequest, Params: ipc.ObjectData([]byte("{"))}).wait()
 	requireError(t, err, ipc.CodeInvalidInput, ipc.NotDelivered)
-	requireError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note", Params: []byte("{")}), ipc.CodeInvalidInput, ipc.NotDelivered)
+	requireError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note", Params: ipc.ObjectData([]byte("{"))}), ipc.CodeInvalidInput, ipc.NotDelivered)
 
 	c.begin(t.Context(), &ipc.Envelope{Type: ipc.TypeHealthCheck})
 	p.expect(`{"id":1,"type":"health_check"}`)

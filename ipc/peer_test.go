@@ -48,7 +48,7 @@ func (c *conn) end() error {
 // pending is a Call under way.
 type pending struct {
 	done     chan struct{}
-	data     json.RawMessage
+	data     ipc.Data
 	err      error
 	id       atomic.Int64
 	settled  atomic.Int64
@@ -68,7 +68,7 @@ func (c *conn) begin(ctx context.Context, req *ipc.Envelope) *pending {
 	return p
 }
 
-func (p *pending) wait() (json.RawMessage, error) {
+func (p *pending) wait() (ipc.Data, error) {
 	<-p.done
 	return p.data, p.err
 }
@@ -109,8 +109,17 @@ func (p *peer) envelope() *ipc.Envelope {
 
 func (p *peer) close() { _ = p.rw.Close() }
 
-func frame(body string) []byte {
-	return append(binary.LittleEndian.AppendUint32(nil, uint32(len(body))), body...)
+// attachment stands in these tests between a frame's JSON and what is attached to it.
+const attachment = " | "
+
+func frame(text string) []byte {
+	body, attached, ok := strings.Cut(text, attachment)
+	if !ok {
+		return append(binary.LittleEndian.AppendUint32(nil, uint32(len(body))), body...)
+	}
+	b := binary.LittleEndian.AppendUint32(nil, uint32(4+len(body)+len(attached))|1<<31)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(body)))
+	return append(append(b, body...), attached...)
 }
 
 func readFrame(r io.Reader) (string, error) {
@@ -118,9 +127,12 @@ func readFrame(r io.Reader) (string, error) {
 	if err := binary.Read(r, binary.LittleEndian, &n); err != nil {
 		return "", err
 	}
-	body := make([]byte, n)
-	_, err := io.ReadFull(r, body)
-	return string(body), err
+	body := make([]byte, n&^(1<<31))
+	if _, err := io.ReadFull(r, body); err != nil || n == uint32(len(body)) {
+		return string(body), err
+	}
+	size := binary.LittleEndian.Uint32(body)
+	return string(body[4:4+size]) + attachment + string(body[4+size:]), nil
 }
 
 // overPipe connects a Conn with a peer in memory.
@@ -205,7 +217,7 @@ func (g *gate) pass(door chan struct{}) {
 
 // handle is a request whose encoded payload has the given size.
 func handle(size int) *ipc.Envelope {
-	return &ipc.Envelope{Type: ipc.TypeHandle, Message: &ipc.Message{Topic: "t", Payload: ipc.Payload(strings.Repeat("A", size))}}
+	return &ipc.Envelope{Type: ipc.TypeHandle, Message: &ipc.Message{Topic: "t", Payload: ipc.PayloadText(strings.Repeat("A", size))}}
 }
 
 // stall fills a pipe that nobody reads, so that what follows stays queued; the request that does so counts as written.

@@ -48,7 +48,7 @@ type LogLine struct {
 // Publication is the params of events.publish.
 type Publication struct {
 	Topic   string  `json:"topic"`
-	Payload Payload `json:"payload,omitempty"`
+	Payload Payload `json:"payload,omitzero"`
 }
 
 // Subscription is the params of events.subscribe.
@@ -81,7 +81,7 @@ type Subscribed struct {
 type KVParams struct {
 	Bucket   string  `json:"bucket,omitempty"`   // "": the module's own
 	Key      string  `json:"key,omitempty"`      // get, set, add, delete, exists
-	Payload  Payload `json:"payload,omitempty"`  // set
+	Payload  Payload `json:"payload,omitzero"`   // set
 	Revision *uint64 `json:"revision,omitempty"` // set, delete: the one there must be; 0: none
 	TTLMS    int64   `json:"ttl_ms,omitempty"`   // set: how long the key lives; 0: for ever
 	Delta    int64   `json:"delta,omitempty"`    // add
@@ -121,7 +121,7 @@ type KVKeys struct {
 type BlobParams struct {
 	Bucket   string  `json:"bucket,omitempty"`   // "": the module's own
 	Name     string  `json:"name,omitempty"`     // put, get, stat, delete
-	Payload  Payload `json:"payload,omitempty"`  // put: one chunk
+	Payload  Payload `json:"payload,omitzero"`   // put: one chunk
 	Last     bool    `json:"last,omitempty"`     // put: there is no further chunk
 	Upload   string  `json:"upload,omitempty"`   // put: which of those that were begun
 	SHA256   string  `json:"sha256,omitempty"`   // put, with the last chunk: of the whole, hex
@@ -156,16 +156,21 @@ type BlobList struct {
 	Blobs []BlobInfo `json:"blobs"`
 }
 
-// DecodeParams reads the params of a service request into v; absent ones are those of an empty object. The error is INVALID_INPUT.
-func DecodeParams(service, method string, params json.RawMessage, v any) error {
-	if len(params) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(params, v); err != nil {
+// DecodeParams reads the params of a service request into v, which points to their struct; absent ones are those of an empty
+// object. The error is INVALID_INPUT.
+func DecodeParams(service, method string, params Data, v any) error {
+	if err := params.Unpack(v); err != nil {
 		return Refuse(CodeInvalidInput, "the params of %s.%s cannot be decoded: %v", service, method, err)
 	}
 	return nil
 }
+
+func (m *TargetedMessage) carried() *Payload { return &m.Payload }
+func (p *Publication) carried() *Payload     { return &p.Payload }
+func (p *KVParams) carried() *Payload        { return &p.Payload }
+func (e *KVEntry) carried() *Payload         { return &e.Payload }
+func (p *BlobParams) carried() *Payload      { return &p.Payload }
+func (c *BlobChunk) carried() *Payload       { return &c.Payload }
 
 // ChunkSize is how many bytes of a blob best travel at a time.
 const ChunkSize = 256 << 10

@@ -99,7 +99,7 @@ func (c *Conn) wakeWriter() {
 func (c *Conn) settle(s *state) {
 	s.dropQueues()
 	for _, call := range s.calls {
-		s.finish(call, nil, c.gone(s.cause))
+		s.finish(call, Data{}, c.gone(s.cause))
 	}
 	clear(s.calls)
 	s.interrupt()

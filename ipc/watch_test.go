@@ -2,7 +2,6 @@ package ipc_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"strings"
@@ -62,7 +61,7 @@ func TestSettledIsCalledOnce(t *testing.T) {
 		{name: "closed before", ctx: never, req: handle(1), settled: 1, before: func(c *conn, _ *peer) { c.Close() }},
 		{name: "request too large", ctx: never, req: handle(1000), settled: 1, before: func(c *conn, _ *peer) { c.Enable(nil, 100) }},
 		{name: "request cannot be encoded", ctx: never, settled: 1,
-			req: &ipc.Envelope{Type: ipc.TypeServiceRequest, Params: json.RawMessage("{")}},
+			req: &ipc.Envelope{Type: ipc.TypeServiceRequest, Params: ipc.ObjectData([]byte("{"))}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -2,7 +2,6 @@ package ipc_test
 
 import (
 	"context"
-	"encoding/json"
 	"runtime"
 	"strings"
 	"testing"
@@ -24,9 +23,9 @@ func TestWorkersAreKeptForALittleWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := workers()
 		doors := make(chan struct{})
-		c, p := overPipe(t, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) {
+		c, p := overPipe(t, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) {
 			<-doors
-			return nil, nil
+			return ipc.Data{}, nil
 		}})
 		id := int64(0)
 		burst := func(n int) {
@@ -79,7 +78,7 @@ func TestAContextBelowTheHandlersEndsWithIt(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ended, early := make(chan error, 4), make(chan bool, 1)
-				c, p := overPipe(t, &ipc.Options{Handler: func(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+				c, p := overPipe(t, &ipc.Options{Handler: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 					child, cancel := context.WithTimeout(context.WithValue(ctx, key{}, 1), time.Hour)
 					defer cancel()
 					stop := context.AfterFunc(child, func() { ended <- ctx.Err() })
@@ -91,7 +90,7 @@ func TestAContextBelowTheHandlersEndsWithIt(t *testing.T) {
 					late := make(chan struct{})
 					context.AfterFunc(ctx, func() { close(late) })
 					<-late
-					return nil, nil
+					return ipc.Data{}, nil
 				}})
 				p.send(`{"id":1,"type":"handle","message":{"topic":"t","ttl_ms":` + tt.ttl + `}}`)
 				synctest.Wait()
@@ -109,9 +108,9 @@ func TestAContextBelowTheHandlersEndsWithIt(t *testing.T) {
 // A handler that keeps its ctx sees it end, though nobody ever waited for that.
 func TestTheContextEndsWithTheAnswer(t *testing.T) {
 	kept := make(chan context.Context, 1)
-	_, p := overPipe(t, &ipc.Options{Handler: func(ctx context.Context, _ *ipc.Envelope) (json.RawMessage, error) {
+	_, p := overPipe(t, &ipc.Options{Handler: func(ctx context.Context, _ *ipc.Envelope) (ipc.Data, error) {
 		kept <- ctx
-		return nil, ctx.Err()
+		return ipc.Data{}, ctx.Err()
 	}})
 	p.send(request(1))
 	require.Equal(t, ipc.StatusSuccess, p.envelope().Status)
@@ -121,9 +120,9 @@ func TestTheContextEndsWithTheAnswer(t *testing.T) {
 }
 
 func TestInterruptHoldsForWhatComes(t *testing.T) {
-	c, p := overPipe(t, &ipc.Options{Handler: func(ctx context.Context, _ *ipc.Envelope) (json.RawMessage, error) {
+	c, p := overPipe(t, &ipc.Options{Handler: func(ctx context.Context, _ *ipc.Envelope) (ipc.Data, error) {
 		<-ctx.Done()
-		return nil, ctx.Err()
+		return ipc.Data{}, ctx.Err()
 	}})
 	c.Interrupt()
 	p.send(request(1))

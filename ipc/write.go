@@ -1,9 +1,11 @@
 package ipc
 
 import (
+	"encoding/binary"
 	"net"
 	"runtime"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -29,9 +31,10 @@ type batch struct {
 	buf     []byte // frames one after the other; of large ones only the beginning
 	closed  int    // how much of buf is in parts
 	parts   net.Buffers
+	left    net.Buffers // those that are not written yet
 	size    int
 	written []*call     // those whose requests are in it and who want to be told
-	lent    []*outgoing // those whose bodies are parts
+	lent    []*outgoing // those with memory that is a part
 }
 
 func (b *batch) reset() {
@@ -46,16 +49,50 @@ func (b *batch) reset() {
 
 // add puts a frame into the batch; copied says that it holds nothing of the frame's memory.
 func (b *batch) add(o *outgoing) (copied bool) {
-	b.size += len(o.body)
-	if len(o.body) <= largeBody {
-		b.buf = appendFrame(b.buf, o.body, o.id)
+	b.size += o.size()
+	var rest []byte
+	b.buf, rest = appendHead(b.buf, o)
+	copied = b.put(rest)
+	copied = b.put(o.attached) && copied
+	if !copied {
+		b.lent = append(b.lent, o)
+	}
+	return copied
+}
+
+// put adds what follows, and reports whether it has copied it.
+func (b *batch) put(p []byte) (copied bool) {
+	if len(p) <= largeBody {
+		b.buf = append(b.buf, p...)
 		return true
 	}
-	var rest []byte
-	b.buf, rest = appendHead(b.buf, o.body, o.id)
 	b.close()
-	b.parts, b.lent = append(b.parts, rest), append(b.lent, o)
+	b.parts = append(b.parts, p)
 	return false
+}
+
+// appendHead appends the beginning of a frame to dst; what is left of its body follows, and then its attachment.
+func appendHead(dst []byte, o *outgoing) (head, rest []byte) {
+	start, rest := len(dst), o.body
+	dst = append(dst, make([]byte, headerSize)...)
+	word := uint32(0)
+	if o.attached != nil {
+		dst = append(dst, make([]byte, attachmentSize)...)
+		word = attachedBit
+	}
+	object := len(dst)
+	if o.id != 0 {
+		dst = append(dst, `{"id":`...)
+		dst = strconv.AppendInt(dst, o.id, 10)
+		dst = append(dst, ',')
+		rest = rest[1:]
+	}
+	if o.attached != nil {
+		binary.LittleEndian.PutUint32(dst[start+headerSize:], uint32(len(dst)-object+len(rest)))
+	}
+	word |= uint32(len(dst) - start - headerSize + len(rest) + len(o.attached))
+	binary.LittleEndian.PutUint32(dst[start:], word)
+	return dst, rest
 }
 
 // close makes what is in buf a part.
@@ -63,6 +100,17 @@ func (b *batch) close() {
 	if len(b.buf) > b.closed {
 		b.parts = append(b.parts, b.buf[b.closed:])
 		b.closed = len(b.buf)
+	}
+}
+
+// wrote says that n bytes more have been written.
+func (b *batch) wrote(n int) {
+	for len(b.left) > 0 && n >= len(b.left[0]) {
+		n -= len(b.left[0])
+		b.left = b.left[1:]
+	}
+	if n > 0 {
+		b.left[0] = b.left[0][n:]
 	}
 }
 
@@ -86,16 +134,12 @@ func (c *Conn) flush(crowded bool) {
 		if !c.take() {
 			return
 		}
-		if len(c.batch.parts) > 1 {
-			break
-		}
-		part := &c.batch.parts[0]
-		n, err := c.hasty.write(*part)
+		n, err := c.hasty.write(c.batch.left)
 		if err != nil {
 			c.deafen(err)
 			return
 		}
-		if *part = (*part)[n:]; len(*part) > 0 {
+		if c.batch.wrote(n); len(c.batch.left) > 0 {
 			break
 		}
 	}
@@ -126,8 +170,7 @@ func (c *Conn) writeLoop() {
 			}
 		})
 		for due && failed == nil {
-			parts := c.batch.parts
-			if _, failed = parts.WriteTo(c.rw); failed != nil {
+			if _, failed = c.batch.left.WriteTo(c.rw); failed != nil {
 				c.deafen(failed)
 				break
 			}
@@ -175,6 +218,7 @@ func (c *Conn) take() bool {
 	c.takeFrom(&s.urgent)
 	c.takeFrom(&s.work)
 	b.close()
+	b.left = b.parts
 	any := len(b.parts) > 0
 	s.writing = any
 	if any {
@@ -198,7 +242,7 @@ func (c *Conn) takeFrom(l *lane) {
 			break
 		}
 		n++
-		l.bytes -= len(o.body)
+		l.bytes -= o.size()
 		if o.call != nil {
 			c.register(o)
 		}

@@ -29,11 +29,11 @@ func TestASocketThatIsFullKeepsNobody(t *testing.T) {
 	require.Positive(t, c.Stats().Stalled)
 	c.begin(t.Context(), handle(20))
 	c.begin(t.Context(), handle(20))
-	require.Len(t, p.envelope().Message.Payload, 4<<20)
+	require.Len(t, p.envelope().Message.Payload.Text(), 4<<20)
 	for id := range int64(2) {
 		e := p.envelope()
 		require.Equal(t, id+2, e.ID)
-		require.Len(t, e.Message.Payload, 20)
+		require.Len(t, e.Message.Payload.Text(), 20)
 	}
 }
 
@@ -45,7 +45,7 @@ func TestASenderThatFailsLosesNoAnswer(t *testing.T) {
 	p.send(`{"type":"note"}`) // it keeps the reading goroutine
 	answered, open := c.begin(t.Context(), handle(1)), c.begin(t.Context(), handle(2))
 	for range 2 {
-		if e := p.envelope(); len(e.Message.Payload) == 1 {
+		if e := p.envelope(); len(e.Message.Payload.Text()) == 1 {
 			p.send(`{"type":"response","id":` + itoa(e.ID) + `,"status":"success","data":{"kept":true}}`)
 		}
 	}
@@ -63,7 +63,7 @@ func TestASenderThatFailsLosesNoAnswer(t *testing.T) {
 	close(reads)
 	data, err := answered.wait()
 	require.NoError(t, err)
-	require.JSONEq(t, `{"kept":true}`, string(data))
+	require.JSONEq(t, `{"kept":true}`, string(data.JSON()))
 	_, err = open.wait()
 	requireError(t, err, ipc.CodeModuleGone, ipc.Unknown)
 	_ = c.end()

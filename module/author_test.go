@@ -129,7 +129,7 @@ func TestWhatCtxCarries(t *testing.T) {
 	}, moduletest.Options{})
 	answer, err := h.Send(t.Context(), &module.Message{Topic: "t", Priority: module.High, Context: module.Context{TraceID: "abc"}})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"trace":"abc","high":true,"from":"host"}`, string(answer.Data))
+	require.JSONEq(t, `{"trace":"abc","high":true,"from":"host"}`, string(answer.Data().JSON()))
 	lines := h.Log()
 	for _, line := range lines {
 		delete(line, "time")

@@ -107,7 +107,7 @@ func (w *wire) expectParams(method, params string) {
 	var e ipc.Envelope
 	require.NoError(w.t, json.Unmarshal([]byte(w.receive()), &e))
 	require.Equal(w.t, method, e.Method)
-	require.JSONEq(w.t, params, string(e.Params))
+	require.JSONEq(w.t, params, string(e.Params.JSON()))
 	require.NotZero(w.t, e.TTLMS)
 }
 

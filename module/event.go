@@ -33,7 +33,7 @@ func (e *Event) Decode(v any) error {
 // stored it if a durable subscription waits for it; no subscriber has handled it then, and there need not be any. The
 // manifest's [provides] events has to name the topic.
 func (h *Host) Publish(ctx context.Context, topic string, payload []byte) error {
-	_, err := h.ask(ctx, ipc.ServiceEvents, ipc.MethodPublish, ipc.Publication{Topic: topic, Payload: ipc.EncodePayload(payload)})
+	_, err := h.ask(ctx, ipc.ServiceEvents, ipc.MethodPublish, &ipc.Publication{Topic: topic, Payload: ipc.EncodePayload(payload)})
 	return err
 }
 

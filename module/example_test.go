@@ -52,8 +52,8 @@ func Example() {
 	ended := make(chan error, 1)
 	go func() { ended <- module.Serve(ctx, end, &press{}, nil) }()
 
-	conn := ipc.NewConn(host, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (json.RawMessage, error) {
-		return nil, ipc.Errorf(ipc.CodeNoProvider, "there is no historian")
+	conn := ipc.NewConn(host, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) {
+		return ipc.Data{}, ipc.Errorf(ipc.CodeNoProvider, "there is no historian")
 	}})
 	go func() { _ = conn.Run(ctx) }()
 	_, err := conn.Init(ctx, ipc.InitParams{
@@ -65,15 +65,17 @@ func Example() {
 
 	for _, reading := range []string{`{"Temp":84.5}`, `{"Temp":99}`, `{"Temp":"hot"}`} {
 		data, err := conn.Handle(ctx, ipc.Message{Topic: "press.check", Payload: ipc.EncodePayload([]byte(reading))}, ipc.Context{}, nil)
-		fmt.Println(string(data), err)
+		var verdict any
+		_ = data.Decode(&verdict)
+		fmt.Println(verdict, err)
 	}
 
 	_ = conn.Shutdown(ctx, time.Second)
 	fmt.Println("ended:", <-ended)
 	// Output:
 	// started: <nil>
-	// {"OK":true} <nil>
-	// {"OK":false} <nil>
-	//  INVALID_INPUT: payload.Temp: is a string, expected a number
+	// map[OK:true] <nil>
+	// map[OK:false] <nil>
+	// map[] INVALID_INPUT: payload.Temp: is a string, expected a number
 	// ended: <nil>
 }

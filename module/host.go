@@ -2,7 +2,6 @@ package module
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -31,7 +30,7 @@ func (h *Host) Call(ctx context.Context, topic string, payload []byte) (*Respons
 	if err != nil {
 		return nil, err
 	}
-	return &Response{Data: data}, nil
+	return &Response{data}, nil
 }
 
 // Send is a Call without an answer: it returns when the supervisor has accepted the call, which then goes on by itself,
@@ -42,8 +41,8 @@ func (h *Host) Send(ctx context.Context, topic string, payload []byte) error {
 	return err
 }
 
-func (h *Host) message(ctx context.Context, method, topic string, payload []byte) (json.RawMessage, error) {
-	return h.ask(ctx, ipc.ServiceMessageBus, method, ipc.TargetedMessage{
+func (h *Host) message(ctx context.Context, method, topic string, payload []byte) (ipc.Data, error) {
+	return h.ask(ctx, ipc.ServiceMessageBus, method, &ipc.TargetedMessage{
 		Message: ipc.Message{Topic: topic, Payload: ipc.EncodePayload(payload), Priority: priorityOf(ctx)},
 		Target:  targetOf(ctx),
 	})
@@ -53,26 +52,26 @@ func (h *Host) message(ctx context.Context, method, topic string, payload []byte
 func request[Result any](ctx context.Context, h *Host, service, method string, params any) (Result, error) {
 	var result Result
 	data, err := h.ask(ctx, service, method, params)
-	if err != nil || len(data) == 0 {
+	if err != nil {
 		return result, err
 	}
-	if err := json.Unmarshal(data, &result); err != nil {
+	if err := data.Unpack(&result); err != nil {
 		return result, h.failed(ipc.CodeProtocolError, Done, "the answer of %s.%s cannot be decoded: %v", service, method, err)
 	}
 	return result, nil
 }
 
 // ask is service for params that have yet to be encoded.
-func (h *Host) ask(ctx context.Context, service, method string, params any) (json.RawMessage, error) {
-	encoded, err := json.Marshal(params)
+func (h *Host) ask(ctx context.Context, service, method string, params any) (ipc.Data, error) {
+	encoded, err := ipc.Pack(params)
 	if err != nil {
-		return nil, h.failed(CodeInvalidInput, NotDelivered, "the params of %s.%s cannot be encoded: %v", service, method, err)
+		return ipc.Data{}, h.failed(CodeInvalidInput, NotDelivered, "the params of %s.%s cannot be encoded: %v", service, method, err)
 	}
 	return h.service(ctx, service, method, encoded)
 }
 
 // service asks a host service; every one goes through here.
-func (h *Host) service(ctx context.Context, service, method string, params json.RawMessage) (json.RawMessage, error) {
+func (h *Host) service(ctx context.Context, service, method string, params ipc.Data) (ipc.Data, error) {
 	scope := scopeOf(ctx)
 	req := ipc.ServiceRequest{Service: service, Method: method, Params: params, TraceID: TraceID(ctx)}
 	if h.s.isOpen(scope.id) {
@@ -92,7 +91,7 @@ func (h *Host) service(ctx context.Context, service, method string, params json.
 	if e.Origin == "" {
 		e.Origin = h.id.String() // this side ended the call, the supervisor never judged it
 	}
-	return nil, &e
+	return ipc.Data{}, &e
 }
 
 // pastDeadline returns a ctx like ctx that leaves time for the verdict, but not beyond the deadline of the handler that

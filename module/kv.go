@@ -136,7 +136,7 @@ func kvRequest[Result any](ctx context.Context, kv *KV, method string, p ipc.KVP
 	return request[Result](ctx, kv.host, ipc.ServiceKV, method, p)
 }
 
-func (kv *KV) ask(ctx context.Context, method string, p ipc.KVParams) (json.RawMessage, error) {
+func (kv *KV) ask(ctx context.Context, method string, p ipc.KVParams) (ipc.Data, error) {
 	p.Bucket = kv.bucket
 	return kv.host.ask(ctx, ipc.ServiceKV, method, p)
 }

@@ -2,7 +2,6 @@ package module
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/ixtrun/ixt/ipc"
@@ -34,13 +33,14 @@ const (
 // an empty success; what errors become is told in the package documentation, "Errors".
 type HandlerFunc func(ctx context.Context, msg *Message) (*Response, error)
 
-// Response is a successful answer.
-type Response struct {
-	Data json.RawMessage // a JSON object; nil counts as {}
-}
+// Response is a successful answer: bytes, or JSON. The zero value is an empty success.
+type Response struct{ data ipc.Data }
 
-// Payload returns a Response that carries bytes.
-func Payload(b []byte) *Response { return &Response{Data: ipc.PayloadData(b)} }
+// ResponseOf returns the Response that carries data as it came over a connection. A module has no need of it.
+func ResponseOf(data ipc.Data) *Response { return &Response{data} }
+
+// Payload returns a Response that carries bytes, which must not be changed any more.
+func Payload(b []byte) *Response { return &Response{ipc.PayloadData(b)} }
 
 // JSON returns a Response that carries v: a JSON object is the data itself, any other value travels as a payload. It fails
 // if v has no JSON form.
@@ -49,7 +49,7 @@ func JSON(v any) (*Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the answer cannot be encoded: %w", err)
 	}
-	return &Response{Data: data}, nil
+	return &Response{data}, nil
 }
 
 // Success returns a Response with the given members. It fails if a value has no JSON form.
@@ -61,7 +61,10 @@ func Success(members map[string]any) (*Response, error) {
 }
 
 // Payload returns the bytes that the answer carries, and false if it carries something else.
-func (r *Response) Payload() ([]byte, bool) { return ipc.DataPayload(r.Data) }
+func (r *Response) Payload() ([]byte, bool) { return r.data.Payload() }
 
 // Decode decodes the JSON that the answer carries, as data or as a payload, into v.
-func (r *Response) Decode(v any) error { return ipc.DecodeData(r.Data, v) }
+func (r *Response) Decode(v any) error { return r.data.Decode(v) }
+
+// Data returns what the answer carries, as it travels.
+func (r *Response) Data() ipc.Data { return r.data }

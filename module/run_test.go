@@ -64,7 +64,7 @@ func TestRunOverASocket(t *testing.T) {
 			require.NoError(t, err)
 			data, err := conn.Handle(t.Context(), ipc.Message{Topic: "t", Payload: ipc.EncodePayload([]byte("hi"))}, ipc.Context{}, nil)
 			require.NoError(t, err)
-			require.JSONEq(t, `{"payload":"aGk="}`, string(data))
+			require.JSONEq(t, `{"payload":"aGk="}`, string(data.JSON()))
 			switch how {
 			case "shutdown":
 				require.NoError(t, conn.Shutdown(t.Context(), time.Minute))

@@ -1,7 +1,6 @@
 package module
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"runtime/debug"
@@ -14,22 +13,22 @@ import (
 const sdk = "ixt-go/0.1.0"
 
 // start runs Init and answers what the module can do.
-func (s *session) start(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+func (s *session) start(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 	in, err := s.runInit(ctx, req)
 	defer close(s.started)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		s.fail(err)
-		return nil, err
+		return ipc.Data{}, err
 	}
 	s.log, s.topics, s.host, s.limit, s.born = in.Log, &in.topics, in.Host, in.MaxConcurrency, true
 	if s.phase == starting {
 		s.phase = serving
 	}
-	accepted := slices.DeleteFunc(slices.Clone(req.Extensions), func(x string) bool { return x != ipc.ExtCancel })
+	accepted := slices.DeleteFunc(slices.Clone(req.Extensions), func(x string) bool { return x != ipc.ExtCancel && x != ipc.ExtRaw })
 	s.conn.Enable(accepted, 0)
-	return json.Marshal(ipc.InitResult{
+	return ipc.Pack(ipc.InitResult{
 		Protocol:       min(req.Protocol, ipc.Version),
 		SDK:            sdk,
 		Extensions:     accepted,
@@ -84,13 +83,13 @@ func initError(err error) error {
 }
 
 // handle runs the handler of a call.
-func (s *session) handle(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+func (s *session) handle(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 	if req.Message == nil {
-		return nil, refuse(ipc.CodeInvalidInput, "a handle has no message")
+		return ipc.Data{}, refuse(ipc.CodeInvalidInput, "a handle has no message")
 	}
 	payload, err := req.Message.Payload.Decode()
 	if err != nil {
-		return nil, answerError(err, ipc.CodeInvalidInput)
+		return ipc.Data{}, answerError(err, ipc.CodeInvalidInput)
 	}
 	call := &struct { // one allocation
 		scope
@@ -115,17 +114,15 @@ func (s *session) handle(ctx context.Context, req *ipc.Envelope) (json.RawMessag
 	})
 	switch {
 	case err != nil:
-		return nil, answerError(err, ipc.CodeHandlerError)
-	case answer == nil || len(answer.Data) == 0:
-		return nil, nil
-	case !bytes.HasPrefix(bytes.TrimSpace(answer.Data), []byte("{")):
-		return nil, refuse(ipc.CodeHandlerError, "%s returned data that is not a JSON object; module.JSON makes one of any value", msg.Topic)
+		return ipc.Data{}, answerError(err, ipc.CodeHandlerError)
+	case answer == nil:
+		return ipc.Data{}, nil
 	}
-	return answer.Data, nil
+	return answer.data, nil
 }
 
 // health asks the module how it is. A module that cannot say is not healthy.
-func (s *session) health(ctx context.Context) json.RawMessage {
+func (s *session) health(ctx context.Context) ipc.Data {
 	ctx = withScope(ctx, &scope{log: &s.log})
 	var data json.RawMessage
 	err := guard(ctx, ipc.CodeHandlerPanic, "Health", func() (err error) {
@@ -135,7 +132,7 @@ func (s *session) health(ctx context.Context) json.RawMessage {
 	if err != nil {
 		data, _ = json.Marshal(Health{Ready: true, Reason: answerError(err, ipc.CodeHandlerError).Message}) // nothing in it can fail
 	}
-	return data
+	return ipc.ObjectData(data)
 }
 
 // guard runs the author's code and turns a panic into an error; its stack goes to the log.

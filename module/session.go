@@ -2,7 +2,6 @@ package module
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -70,12 +69,12 @@ func newSession(rw io.ReadWriteCloser, m Module, opts Options) *session {
 func (s *session) stopWork() { s.conn.Interrupt() }
 
 // serve answers one request of the host.
-func (s *session) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+func (s *session) serve(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 	if req.Type == ipc.TypeEvent {
 		s.awaitInit(ctx)
 	}
 	if err := s.admit(req); err != nil {
-		return nil, err
+		return ipc.Data{}, err
 	}
 	defer s.leave(req)
 	switch req.Type {
@@ -84,11 +83,11 @@ func (s *session) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage
 	case ipc.TypeHandle:
 		return s.handle(ctx, req)
 	case ipc.TypeEvent:
-		return nil, s.event(ctx, req)
+		return ipc.Data{}, s.event(ctx, req)
 	case ipc.TypeHealthCheck:
 		return s.health(ctx), nil
 	default: // admit let nothing else in
-		return nil, s.shutdown(req)
+		return ipc.Data{}, s.shutdown(req)
 	}
 }
 

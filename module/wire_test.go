@@ -21,7 +21,7 @@ func TestInitAnswer(t *testing.T) {
 	}{
 		{"defaults", nil, 0,
 			`{"type":"init","id":1,"protocol":1,"module_id":"a:1/instance-001","extensions":["raw","cancel","stream"]}`,
-			`{"protocol":1,"sdk":"ixt-go/0.1.0","extensions":["cancel"],"max_concurrency":64}`},
+			`{"protocol":1,"sdk":"ixt-go/0.1.0","extensions":["raw","cancel"],"max_concurrency":64}`},
 		{"nothing offered", &module.Options{MaxConcurrency: 7}, 0,
 			`{"type":"init","id":1,"protocol":1,"module_id":"a:1/instance-001"}`,
 			`{"protocol":1,"sdk":"ixt-go/0.1.0","max_concurrency":7}`},

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/ixtrun/ixt/ipc"
@@ -29,18 +28,18 @@ type messageBus struct{ s *Supervisor }
 
 func (messageBus) Name() string { return ipc.ServiceMessageBus }
 
-func (b messageBus) Call(ctx context.Context, caller Caller, method string, params json.RawMessage) (json.RawMessage, error) {
+func (b messageBus) Call(ctx context.Context, caller Caller, method string, params ipc.Data) (ipc.Data, error) {
 	if method != ipc.MethodCall && method != ipc.MethodSend {
-		return nil, ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q and %q", ipc.ServiceMessageBus, method, ipc.MethodCall, ipc.MethodSend)
+		return ipc.Data{}, ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q and %q", ipc.ServiceMessageBus, method, ipc.MethodCall, ipc.MethodSend)
 	}
 	var m ipc.TargetedMessage
-	if err := json.Unmarshal(params, &m); err != nil {
-		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the params of %s.%s cannot be decoded: %v", ipc.ServiceMessageBus, method, err)
+	if err := ipc.DecodeParams(ipc.ServiceMessageBus, method, params, &m); err != nil {
+		return ipc.Data{}, err
 	}
 	if err := caller.Deny(caller.Module.Allows(m.Topic), "call "+m.Topic, "requires", "services", caller.Module.Requires.Services, m.Topic); err != nil {
 		b.s.router.report(nil, Entry{Kind: KindRefused, Module: caller.ID.Name, Instance: caller.ID.Instance,
 			Text: "called a topic its manifest does not require", Topic: m.Topic, Code: ipc.CodeDenied})
-		return nil, err
+		return ipc.Data{}, err
 	}
 	f := &flight{msg: m.Message, roams: caller.open || caller.Module.AllowsRemote(m.Topic), parent: caller.parent, mc: newContext(caller.ID.Module(), caller.TraceID)}
 	f.target, f.node = local(m.Target)
@@ -48,7 +47,7 @@ func (b messageBus) Call(ctx context.Context, caller Caller, method string, para
 		f.depth = p.depth + 1
 	}
 	if method == ipc.MethodSend {
-		return json.RawMessage("{}"), b.send(f)
+		return ipc.Data{}, b.send(f)
 	}
 	return b.s.router.call(ctx, f)
 }

@@ -27,7 +27,7 @@ type conversation interface {
 	// Init hands over the configuration. An *ipc.Error is the module's refusal.
 	Init(ctx context.Context, config json.RawMessage, maxFrame int) (*ipc.InitResult, error)
 	// Call sends a message and returns the answer's data. Errors and watch are those of ipc.Conn.Call.
-	Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch *ipc.Watch) (json.RawMessage, error)
+	Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch *ipc.Watch) (ipc.Data, error)
 	// Event delivers an event; errors are those of ipc.Conn.Event.
 	Event(ctx context.Context, e ipc.Event) error
 	// Health asks the process how it is.
@@ -47,7 +47,7 @@ type conversation interface {
 func (s *Supervisor) driver(in *instance, p *incarnation) driver {
 	switch in.module.Process.Protocol {
 	case "ixt":
-		return ixtDriver{serve: func(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) { return s.serve(ctx, in, p, req) }}
+		return ixtDriver{serve: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) { return s.serve(ctx, in, p, req) }}
 	case "none":
 		return noneDriver{}
 	default:

@@ -74,11 +74,11 @@ func (c *ixtConversation) stopListening() { c.once.Do(func() { _ = c.listener.Cl
 
 func (c *ixtConversation) Init(ctx context.Context, config json.RawMessage, maxFrame int) (*ipc.InitResult, error) {
 	return c.conn.Init(ctx, ipc.InitParams{
-		Protocol: ipc.Version, ModuleID: c.id.String(), Config: config, Extensions: []string{ipc.ExtCancel}, MaxFrame: maxFrame,
+		Protocol: ipc.Version, ModuleID: c.id.String(), Config: config, Extensions: []string{ipc.ExtCancel, ipc.ExtRaw}, MaxFrame: maxFrame,
 	})
 }
 
-func (c *ixtConversation) Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch *ipc.Watch) (json.RawMessage, error) {
+func (c *ixtConversation) Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch *ipc.Watch) (ipc.Data, error) {
 	return c.conn.Handle(ctx, m, mc, watch)
 }
 
@@ -136,11 +136,11 @@ func (s *silence) Init(context.Context, json.RawMessage, int) (*ipc.InitResult, 
 	return &ipc.InitResult{}, nil
 }
 
-func (s *silence) Call(_ context.Context, m ipc.Message, _ ipc.Context, watch *ipc.Watch) (json.RawMessage, error) {
+func (s *silence) Call(_ context.Context, m ipc.Message, _ ipc.Context, watch *ipc.Watch) (ipc.Data, error) {
 	if watch != nil && watch.Settled != nil {
 		watch.Settled(true)
 	}
-	return nil, ipc.Errorf(ipc.CodeNoProvider, "%s is provided by a program that speaks no protocol", m.Topic)
+	return ipc.Data{}, ipc.Errorf(ipc.CodeNoProvider, "%s is provided by a program that speaks no protocol", m.Topic)
 }
 
 func (s *silence) Event(context.Context, ipc.Event) error { return errNoConversation }

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 
 	"github.com/ixtrun/ixt/ipc"
@@ -32,9 +31,9 @@ func (s *Supervisor) Guest(take func(ipc.Event) error) *Guest {
 }
 
 // Ask asks a service: docs/host-services.md. The error is always an *ipc.Error with Code, Outcome and Origin.
-func (g *Guest) Ask(ctx context.Context, service, method string, params json.RawMessage) (json.RawMessage, error) {
+func (g *Guest) Ask(ctx context.Context, service, method string, params ipc.Data) (ipc.Data, error) {
 	if err := g.s.awaitUp(ctx); err != nil {
-		return nil, err
+		return ipc.Data{}, err
 	}
 	return g.s.use(ctx, g.caller, service, method, params)
 }
@@ -64,7 +63,7 @@ func (g *Guest) Done() <-chan struct{} { return g.gone }
 // Attend asks a service for a subscription, and hands what comes to take, one event after the other, until ctx ends, the
 // supervisor stops, or take or begun fail with an error, which it returns. begun is called once the subscription stands and before
 // the first event. The subscription ends with Attend.
-func (s *Supervisor) Attend(ctx context.Context, service, method string, params json.RawMessage, begun func() error, take func(ipc.Event) error) error {
+func (s *Supervisor) Attend(ctx context.Context, service, method string, params ipc.Data, begun func() error, take func(ipc.Event) error) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	g := s.Guest(func(e ipc.Event) error {
@@ -87,7 +86,7 @@ func (s *Supervisor) Attend(ctx context.Context, service, method string, params 
 }
 
 // begin keeps events waiting until begun has returned.
-func (g *Guest) begin(ctx context.Context, service, method string, params json.RawMessage, begun func() error) error {
+func (g *Guest) begin(ctx context.Context, service, method string, params ipc.Data, begun func() error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if _, err := g.Ask(ctx, service, method, params); err != nil {

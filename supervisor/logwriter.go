@@ -16,13 +16,13 @@ type logWriter struct{ s *Supervisor }
 
 func (logWriter) Name() string { return ipc.ServiceLog }
 
-func (w logWriter) Call(_ context.Context, caller Caller, method string, params json.RawMessage) (json.RawMessage, error) {
+func (w logWriter) Call(_ context.Context, caller Caller, method string, params ipc.Data) (ipc.Data, error) {
 	if method != ipc.MethodWrite {
-		return nil, ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q", ipc.ServiceLog, method, ipc.MethodWrite)
+		return ipc.Data{}, ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q", ipc.ServiceLog, method, ipc.MethodWrite)
 	}
 	var l ipc.LogLine
-	if err := json.Unmarshal(params, &l); err != nil {
-		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the params of %s.%s cannot be decoded: %v", ipc.ServiceLog, method, err)
+	if err := ipc.DecodeParams(ipc.ServiceLog, method, params, &l); err != nil {
+		return ipc.Data{}, err
 	}
 	if l.Level == "" {
 		l.Level = logs.LevelInfo
@@ -34,8 +34,8 @@ func (w logWriter) Call(_ context.Context, caller Caller, method string, params 
 	line["level"], line["message"] = l.Level, l.Message
 	text, err := json.Marshal(line)
 	if err != nil {
-		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the log line cannot be encoded: %v", err)
+		return ipc.Data{}, ipc.Refuse(ipc.CodeInvalidInput, "the log line cannot be encoded: %v", err)
 	}
 	source := logs.Source{Module: caller.ID.Name, Instance: caller.ID.Instance, Stream: logs.Stderr}
-	return json.RawMessage("{}"), logs.Read(bytes.NewReader(text), source, time.Now, w.s.logs.Append)
+	return ipc.Data{}, logs.Read(bytes.NewReader(text), source, time.Now, w.s.logs.Append)
 }

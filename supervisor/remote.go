@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,7 +18,7 @@ type Remote interface {
 	Provides(topic, node string) bool
 	// Call sends a call to another supervisor and returns the answer's data. The error is an *ipc.Error with the outcome and
 	// origin that the other supervisor decided, or this one's own: not_delivered if nobody has seen the call.
-	Call(ctx context.Context, c RemoteCall) (json.RawMessage, error)
+	Call(ctx context.Context, c RemoteCall) (ipc.Data, error)
 }
 
 // RemoteCall is a call on its way between supervisors. The time it may take is its ctx's.
@@ -38,9 +37,9 @@ func local(target string) (module, node string) {
 }
 
 // serveRemote takes a call from another supervisor, for topics that are exported only.
-func (s *Supervisor) serveRemote(ctx context.Context, c RemoteCall) (json.RawMessage, error) {
+func (s *Supervisor) serveRemote(ctx context.Context, c RemoteCall) (ipc.Data, error) {
 	if err := s.awaitUp(ctx); err != nil {
-		return nil, err
+		return ipc.Data{}, err
 	}
 	f := &flight{msg: c.Message, mc: c.Context, target: c.Target, depth: c.Depth, foreign: true}
 	return s.router.call(ctx, f)
@@ -79,7 +78,7 @@ func (r *router) away(f *flight) (bool, error) {
 }
 
 // callRemote hands a call over to another supervisor, whose verdict stands.
-func (r *router) callRemote(ctx context.Context, f *flight) (json.RawMessage, error) {
+func (r *router) callRemote(ctx context.Context, f *flight) (ipc.Data, error) {
 	if f.ttl > 0 && f.ctx == nil { // nothing here has limited it yet
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.ttl)

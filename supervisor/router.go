@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -116,10 +115,10 @@ func (r *router) stateChanged() {
 }
 
 // call takes one call to its end. The error is always an *ipc.Error with Outcome and Origin.
-func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
+func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
 	away, err := r.away(f)
 	if err != nil {
-		return nil, r.verdict(nil, nil, f, err)
+		return ipc.Data{}, r.verdict(nil, nil, f, err)
 	}
 	if away {
 		return r.callRemote(ctx, f)
@@ -129,7 +128,7 @@ func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
 	case ipc.IsCode(err, ipc.CodeNoProvider) && r.elsewhere(f):
 		return r.callRemote(ctx, f)
 	case err != nil:
-		return nil, r.verdict(nil, nil, f, r.hintElsewhere(f, err))
+		return ipc.Data{}, r.verdict(nil, nil, f, r.hintElsewhere(f, err))
 	}
 	defer r.ended()
 	r.demand(f.modules)
@@ -156,7 +155,7 @@ func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
 		}
 		if err != nil {
 			f.ended = time.Now()
-			return nil, r.verdict(t, nil, f, err)
+			return ipc.Data{}, r.verdict(t, nil, f, err)
 		}
 		f.granted = time.Now()
 		data, err := p.talk.Call(ctx, f.msg, f.mc, r.follow(t, p, f))
@@ -166,7 +165,7 @@ func (r *router) call(ctx context.Context, f *flight) (json.RawMessage, error) {
 			return data, nil
 		}
 		if !r.again(ctx, t, p, f, err) {
-			return nil, r.verdict(t, p, f, err)
+			return ipc.Data{}, r.verdict(t, p, f, err)
 		}
 	}
 }

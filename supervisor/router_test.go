@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -15,10 +14,10 @@ import (
 // instant answers every call at once, as the wire would.
 type instant struct{ silence }
 
-func (*instant) Call(_ context.Context, _ ipc.Message, _ ipc.Context, watch *ipc.Watch) (json.RawMessage, error) {
+func (*instant) Call(_ context.Context, _ ipc.Message, _ ipc.Context, watch *ipc.Watch) (ipc.Data, error) {
 	watch.Written(1)
 	watch.Settled(true)
-	return json.RawMessage(`{}`), nil
+	return ipc.Data{}, nil
 }
 
 // instantRouter is a router with one provider that answers at once.

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,8 +17,8 @@ type Service interface {
 	// Name is what a module puts into "service".
 	Name() string
 	// Call serves one request. Its ctx ends with the request's ttl, with its cancellation and with its caller's connection.
-	// The result is a JSON object. An error that is not an *ipc.Error becomes HANDLER_ERROR.
-	Call(ctx context.Context, caller Caller, method string, params json.RawMessage) (json.RawMessage, error)
+	// An error that is not an *ipc.Error becomes HANDLER_ERROR.
+	Call(ctx context.Context, caller Caller, method string, params ipc.Data) (ipc.Data, error)
 }
 
 // Engine is what stands behind services that keep something: the supervisor opens it before the first module starts and closes
@@ -43,7 +42,7 @@ type Site struct {
 	Note     func(Entry)        // adds to the journal
 	Modules  []*manifest.Module // all that the supervisor has
 	// Serve answers a call that comes from another supervisor; topics that are not exported are NO_PROVIDER.
-	Serve func(context.Context, RemoteCall) (json.RawMessage, error)
+	Serve func(context.Context, RemoteCall) (ipc.Data, error)
 }
 
 func (s *Supervisor) site() Site {
@@ -112,9 +111,9 @@ func (s *Supervisor) retire(id ipc.ModuleID) {
 }
 
 // serve answers what a process asks of the host.
-func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, req *ipc.Envelope) (json.RawMessage, error) {
+func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, req *ipc.Envelope) (ipc.Data, error) {
 	if req.Type != ipc.TypeServiceRequest {
-		return nil, ipc.UnknownType(req)
+		return ipc.Data{}, ipc.UnknownType(req)
 	}
 	caller := s.caller(in, p)
 	if req.Context != nil {
@@ -123,7 +122,7 @@ func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, re
 	if req.Parent != 0 {
 		open, ok := in.flights.Load(req.Parent)
 		if !ok {
-			return nil, ipc.Refuse(ipc.CodeCancelled, "the request belongs to handle %d, which is not open any more", req.Parent)
+			return ipc.Data{}, ipc.Refuse(ipc.CodeCancelled, "the request belongs to handle %d, which is not open any more", req.Parent)
 		}
 		caller.parent = open.(*flight)
 		if caller.TraceID == "" {
@@ -137,11 +136,11 @@ func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, re
 }
 
 // use asks a service.
-func (s *Supervisor) use(ctx context.Context, caller Caller, name, method string, params json.RawMessage) (json.RawMessage, error) {
+func (s *Supervisor) use(ctx context.Context, caller Caller, name, method string, params ipc.Data) (ipc.Data, error) {
 	service := s.services[name]
 	if service == nil {
 		names := slices.Sorted(maps.Keys(s.services))
-		return nil, ipc.Refuse(ipc.CodeNoProvider, "this host has no service %q; it has %s", name, strings.Join(names, ", "))
+		return ipc.Data{}, ipc.Refuse(ipc.CodeNoProvider, "this host has no service %q; it has %s", name, strings.Join(names, ", "))
 	}
 	data, err := service.Call(ctx, caller, method, params)
 	if err != nil {
@@ -149,7 +148,7 @@ func (s *Supervisor) use(ctx context.Context, caller Caller, name, method string
 		if e.Origin == "" {
 			e.Origin = ipc.Supervisor
 		}
-		return nil, &e
+		return ipc.Data{}, &e
 	}
 	return data, nil
 }

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -122,11 +121,11 @@ type Message struct {
 
 // Answer is what a module answered.
 type Answer struct {
-	Data json.RawMessage // a JSON object
+	Data ipc.Data
 }
 
 // Payload returns the bytes under "payload", and false if the answer has another shape.
-func (a *Answer) Payload() ([]byte, bool) { return ipc.DataPayload(a.Data) }
+func (a *Answer) Payload() ([]byte, bool) { return a.Data.Payload() }
 
 // Call sends a message to whoever provides its topic and waits for the answer; it waits too for Run to have set up and for
 // a provider to be ready, as long as there is hope for one before the deadline. The error is always an *ipc.Error with Code,

@@ -33,7 +33,7 @@ func (c *campaign) judgeAnswer(x *call, payload []byte, answer *supervisor.Answe
 	c.book.close(x, ipc.Done, "success")
 	got, ok := answer.Payload()
 	if want := answerOf(x.station.topic, payload); !ok || string(got) != string(want) {
-		c.violated("%s was answered %.300s, want a payload of %.300q", c.describe(x.number, 0), answer.Data, want)
+		c.violated("%s was answered %.300s, want a payload of %.300q", c.describe(x.number, 0), answer.Data.JSON(), want)
 	}
 	c.judgeTime(x)
 }

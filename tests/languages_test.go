@@ -2,7 +2,6 @@ package tests
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -73,12 +72,12 @@ func TestSeedQuickStart(t *testing.T) {
 	answer, err := f.Call(f.ctx, supervisor.Message{Topic: "my.service.process", Payload: []byte("abc")})
 	require.NoError(t, err)
 	var data struct{ Result string }
-	require.NoError(t, json.Unmarshal(answer.Data, &data))
+	require.NoError(t, answer.Data.Unpack(&data))
 	require.Equal(t, base64.StdEncoding.EncodeToString([]byte("cba")), data.Result)
 
 	answer, err = f.Call(f.ctx, supervisor.Message{Topic: "my.service.query", Payload: []byte("7")})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"data":"`+base64.StdEncoding.EncodeToString([]byte("row of 7"))+`"}`, string(answer.Data))
+	require.JSONEq(t, `{"data":"`+base64.StdEncoding.EncodeToString([]byte("row of 7"))+`"}`, string(answer.Data.JSON()))
 
 	m, err := f.Module("my-module")
 	require.NoError(t, err)

@@ -2,7 +2,6 @@ package tests
 
 import (
 	"context"
-	"encoding/json"
 	"syscall"
 	"testing"
 	"time"
@@ -244,8 +243,8 @@ type office func(ctx context.Context) error
 
 func (office) Name() string { return "office" }
 
-func (o office) Call(ctx context.Context, _ supervisor.Caller, _ string, _ json.RawMessage) (json.RawMessage, error) {
-	return nil, o(ctx)
+func (o office) Call(ctx context.Context, _ supervisor.Caller, _ string, _ ipc.Data) (ipc.Data, error) {
+	return ipc.Data{}, o(ctx)
 }
 
 func TestServiceMayStopTheModuleThatAsks(t *testing.T) {

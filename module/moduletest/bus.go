@@ -69,7 +69,7 @@ func (h *Harness) message(ctx context.Context, req *ipc.Envelope) (any, error) {
 		if answer == nil {
 			return nil, nil
 		}
-		return answer.Data, nil
+		return answer.Data(), nil
 	}
 	return nil, noMethod(req)
 }

@@ -101,7 +101,7 @@ func TryStart(t testing.TB, m module.Module, opts Options) (*Harness, error) {
 		})
 	}()
 	_, err = h.conn.Init(t.Context(), ipc.InitParams{
-		Protocol: ipc.Version, ModuleID: opts.ID, Config: config, Extensions: []string{ipc.ExtCancel}, MaxFrame: ipc.DefaultMaxFrame,
+		Protocol: ipc.Version, ModuleID: opts.ID, Config: config, Extensions: []string{ipc.ExtCancel, ipc.ExtRaw}, MaxFrame: ipc.DefaultMaxFrame,
 	})
 	if err != nil {
 		h.conn.Close()
@@ -141,7 +141,7 @@ func (h *Harness) Send(ctx context.Context, msg *module.Message) (*module.Respon
 	if err != nil {
 		return nil, h.fromModule(err)
 	}
-	return &module.Response{Data: data}, nil
+	return module.ResponseOf(data), nil
 }
 
 // CallJSON calls a topic of the module with in as JSON, nil for no input, and decodes the answer's JSON. It waits no longer

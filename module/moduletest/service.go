@@ -2,15 +2,14 @@ package moduletest
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/ixtrun/ixt/ipc"
 )
 
 // serve answers the module's service requests as a supervisor does.
-func (h *Harness) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+func (h *Harness) serve(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 	if req.Type != ipc.TypeServiceRequest {
-		return nil, ipc.UnknownType(req)
+		return ipc.Data{}, ipc.UnknownType(req)
 	}
 	serve, ok := map[string]func(context.Context, *ipc.Envelope) (any, error){
 		ipc.ServiceMessageBus: h.message,
@@ -19,13 +18,16 @@ func (h *Harness) serve(ctx context.Context, req *ipc.Envelope) (json.RawMessage
 		ipc.ServiceBlob:       h.blob,
 	}[req.Service]
 	if !ok {
-		return nil, ipc.Refuse(ipc.CodeNoProvider, "the harness has no service %q", req.Service)
+		return ipc.Data{}, ipc.Refuse(ipc.CodeNoProvider, "the harness has no service %q", req.Service)
 	}
 	result, err := serve(ctx, req)
 	if err != nil || result == nil {
-		return nil, err
+		return ipc.Data{}, err
 	}
-	return json.Marshal(result)
+	if data, ok := result.(ipc.Data); ok {
+		return data, nil
+	}
+	return ipc.Pack(result)
 }
 
 // decode reads the params of a request.

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"context"
-	"encoding/json"
 	"net"
 
 	"github.com/ixtrun/ixt/bench/internal/load"
@@ -20,7 +19,7 @@ func Conn() Peer {
 		}
 		return func(ctx context.Context, payload []byte) ([]byte, error) {
 			data, err := host.Handle(ctx, ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload(payload)}, ipc.Context{}, nil)
-			got, _ := ipc.DataPayload(data) // what is no payload is not equal to it either
+			got, _ := data.Payload() // what is no payload is not equal to it either
 			return got, err
 		}, func() error { host.Close(); return nil }, nil
 	})
@@ -30,7 +29,7 @@ func Conn() Peer {
 func Greet(ctx context.Context, stream net.Conn) (*ipc.Conn, error) {
 	host := ipc.NewConn(stream, nil)
 	go func() { _ = host.Run(context.Background()) }() // ends with Close or with the module
-	_, err := host.Init(ctx, ipc.InitParams{Protocol: ipc.Version, ModuleID: "echo:1.0.0/instance-001", Extensions: []string{ipc.ExtCancel}})
+	_, err := host.Init(ctx, ipc.InitParams{Protocol: ipc.Version, ModuleID: "echo:1.0.0/instance-001", Extensions: []string{ipc.ExtCancel, ipc.ExtRaw}})
 	if err != nil {
 		host.Close()
 		return nil, err
@@ -48,7 +47,7 @@ func serveConn(socket string, ready func()) error {
 		return err
 	}
 	var module *ipc.Conn
-	module = ipc.NewConn(stream, &ipc.Options{Handler: func(_ context.Context, req *ipc.Envelope) (json.RawMessage, error) {
+	module = ipc.NewConn(stream, &ipc.Options{Handler: func(_ context.Context, req *ipc.Envelope) (ipc.Data, error) {
 		switch req.Type {
 		case ipc.TypeInit:
 			module.Enable(req.Extensions, req.MaxFrame)
@@ -57,7 +56,7 @@ func serveConn(socket string, ready func()) error {
 			payload, err := req.Message.Payload.Decode()
 			return ipc.PayloadData(payload), err
 		}
-		return nil, ipc.UnknownType(req)
+		return ipc.Data{}, ipc.UnknownType(req)
 	}})
 	_ = module.Run(context.Background()) // ends when the host hangs up
 	return nil

@@ -32,7 +32,7 @@ func (f answerFormat) print(out io.Writer, data json.RawMessage) error {
 		}
 		text = member
 	case !f.json:
-		if payload, ok := ipc.DataPayload(data); ok {
+		if payload, ok := ipc.ObjectData(data).Payload(); ok {
 			text = payload
 		}
 	}
