@@ -88,7 +88,7 @@ func TestPayloadsStayWhole(t *testing.T) {
 	for _, extensions := range [][]string{{ipc.ExtCancel}, {ipc.ExtCancel, ipc.ExtRaw}} {
 		t.Run(strings.Join(extensions, " and "), func(t *testing.T) {
 			eachTransport(t, func(t *testing.T, a, b io.ReadWriteCloser) {
-				host, module := start(t, a, nil), start(t, b, &ipc.Options{Handler: func(_ context.Context, req *ipc.Envelope) (ipc.Data, error) {
+				host, module := start(t, a, nil), start(t, b, &ipc.Options{Direct: true, Handler: func(_ context.Context, req *ipc.Envelope) (ipc.Data, error) {
 					payload, err := req.Message.Payload.Decode()
 					if checksum(payload) != req.Message.Topic || req.Message.Topic != req.Context.TraceID {
 						t.Error("another payload arrived")

@@ -144,7 +144,7 @@ func TestBothEndsAtFullTilt(t *testing.T) {
 		return ipc.JSONData(map[string]string{"payload": p, "sum": sum(p)})
 	}
 	eachTransport(t, func(t *testing.T, a, b io.ReadWriteCloser) {
-		opts := &ipc.Options{Handler: handler, MaxQueued: 64 << 10}
+		opts := &ipc.Options{Handler: handler, MaxQueued: 64 << 10, Direct: true}
 		var settled, succeeded atomic.Int64
 		wrong := make(chan string, 2*workers*calls)
 		var work sync.WaitGroup

@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
@@ -32,7 +33,7 @@ func (e *oversizeError) Error() string { return "frame over the limit" }
 
 // frameReader cuts a byte stream into frames.
 type frameReader struct {
-	r      io.Reader
+	r      *bufio.Reader
 	header [headerSize]byte
 	trials sync.Pool // of *[trialSize]byte
 }

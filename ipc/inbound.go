@@ -1,7 +1,6 @@
 package ipc
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -18,8 +17,9 @@ const readBuffer = 8 << 10
 //	         ── cancel ───────> the handler's ctx
 //	         ── notification ─> Options.Notify
 //	         ── request ──────> accept ──> worker: Options.Handler ──> reply ──> queue
-func (c *Conn) readLoop() error {
-	frames := frameReader{r: bufio.NewReaderSize(c.rw, readBuffer)}
+//
+// It also returns, with errReplaced, when another goroutine reads in its place: see direct.
+func (c *Conn) readLoop(frames *frameReader) error {
 	next := new(request) // for the first frame that is kept
 	for {
 		frame, attached, err := frames.next(c)
@@ -41,7 +41,7 @@ func (c *Conn) readLoop() error {
 				return err
 			}
 		}
-		kept, err := c.receive(next, frame)
+		kept, err := c.receive(next, frame, frames.r.Buffered() == 0)
 		if err != nil {
 			return err
 		}
@@ -64,8 +64,9 @@ func streamEnd(err error) error {
 func (c *Conn) limit() int       { return int(c.maxFrame.Load()) }
 func (c *Conn) attachable() bool { return c.takes.Load() }
 
-// receive does what a frame asks for; kept says that r is somebody else's from here on.
-func (c *Conn) receive(r *request, frame []byte) (kept bool, err error) {
+// receive does what a frame asks for; kept says that r is somebody else's from here on. last says that no other frame is known to
+// have come.
+func (c *Conn) receive(r *request, frame []byte, last bool) (kept bool, err error) {
 	e := &r.Envelope
 	switch {
 	case e.answers():
@@ -83,28 +84,30 @@ func (c *Conn) receive(r *request, frame []byte) (kept bool, err error) {
 		c.opts.Notify(e)
 		return true, nil
 	default:
-		return true, c.accept(r, frame)
+		return true, c.accept(r, frame, last)
 	}
 }
 
-// accept gives a request to a worker, or refuses it.
-func (c *Conn) accept(r *request, frame []byte) error {
+// accept gives a request to a worker, serves it itself, or refuses it.
+func (c *Conn) accept(r *request, frame []byte, last bool) error {
 	if ttl := r.TTL(); ttl > 0 {
 		r.limit = time.Now().Add(ttl)
 	}
-	w, refusal, err := c.admit(r, frame)
+	w, refusal, err := c.admit(r, frame, last)
 	switch {
 	case err != nil:
 		return err
 	case refusal != nil:
 		return c.refuse(&r.Envelope, refusal)
+	case w == self:
+		return c.serveDirectly(r)
 	}
 	c.hire(w, r)
 	return nil
 }
 
-// admit opens a request and names the worker for it, nil for a new one, or says why it is refused.
-func (c *Conn) admit(r *request, frame []byte) (w *worker, refusal *Error, err error) {
+// admit opens a request and names the worker for it, nil for a new one, self for the reading goroutine, or says why it is refused.
+func (c *Conn) admit(r *request, frame []byte, last bool) (w *worker, refusal *Error, err error) {
 	c.mu.Lock()
 	defer c.unlock()
 	s := &c.state
@@ -121,6 +124,9 @@ func (c *Conn) admit(r *request, frame []byte) (w *worker, refusal *Error, err e
 	s.inbound[r.ID] = r
 	if s.interrupted {
 		s.later(r.cancel)
+	}
+	if last && len(s.inbound) == 1 && s.direct.begin() {
+		return self, nil, nil
 	}
 	if w = s.pop(); w == nil {
 		c.workers.Add(1)

@@ -27,6 +27,7 @@ type state struct {
 	inbound     map[int64]*request // the peer's open requests
 	interrupted bool               // the ctx of each has ended, and of those to come
 	bench                          // the workers that wait for one
+	direct      direct             // what the reading goroutine serves itself
 
 	urgent       lane      // health, cancel, shutdown: never wait behind work
 	work         lane      // everything else; bounded by Options.MaxQueued
@@ -104,6 +105,7 @@ func (c *Conn) settle(s *state) {
 	clear(s.calls)
 	s.interrupt()
 	s.endIdle()
+	s.direct.close()
 	s.later(func() { _ = c.rw.Close() }) // the reason for the end is already known, and it is a better one
 	s.later(func() { close(c.done) })
 }

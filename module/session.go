@@ -59,6 +59,7 @@ func newSession(rw io.ReadWriteCloser, m Module, opts Options) *session {
 	}
 	s.conn = ipc.NewConn(rw, &ipc.Options{
 		Handler:    s.serve,
+		Direct:     true,
 		MaxInbound: opts.MaxConcurrency + 1024, // Init may raise the limit, and what is over it must be refused here, not there
 		GoneCode:   ipc.CodeCancelled,
 	})

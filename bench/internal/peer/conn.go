@@ -47,7 +47,7 @@ func serveConn(socket string, ready func()) error {
 		return err
 	}
 	var module *ipc.Conn
-	module = ipc.NewConn(stream, &ipc.Options{Handler: func(_ context.Context, req *ipc.Envelope) (ipc.Data, error) {
+	module = ipc.NewConn(stream, &ipc.Options{Direct: true, Handler: func(_ context.Context, req *ipc.Envelope) (ipc.Data, error) {
 		switch req.Type {
 		case ipc.TypeInit:
 			module.Enable(req.Extensions, req.MaxFrame)

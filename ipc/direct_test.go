@@ -1,0 +1,93 @@
+package ipc_test
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ixtrun/ixt/ipc"
+)
+
+// directly connects a host with a module whose reading goroutine serves what comes alone.
+func directly(t *testing.T, handler ipc.Handler) (host, module *conn) {
+	a, b := unixSockets(t)
+	host, module = start(t, a, nil), start(t, b, &ipc.Options{Handler: handler, Direct: true})
+	for _, c := range []*conn{host, module} {
+		c.Enable([]string{ipc.ExtCancel}, 0)
+	}
+	return host, module
+}
+
+func topic(name string) *ipc.Envelope {
+	return &ipc.Envelope{Type: ipc.TypeHandle, Message: &ipc.Message{Topic: name}}
+}
+
+// A handler that waits for what only another frame can bring gets it, however it was served.
+func TestOneWhoServesDirectlyKeepsNobody(t *testing.T) {
+	ends := make(chan *conn, 1)
+	came, began := make(chan struct{}, 1), make(chan struct{}, 1)
+	host, module := directly(t, func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
+		switch req.Message.Topic {
+		case "wait":
+			<-came
+		case "come":
+			came <- struct{}{}
+		case "cancelled":
+			began <- struct{}{}
+			<-ctx.Done()
+			return ipc.Data{}, ctx.Err()
+		case "nested":
+			module := <-ends
+			ends <- module
+			return module.Service(ctx, ipc.ServiceRequest{Service: "kv", Method: "get"})
+		case "exit":
+			runtime.Goexit()
+		}
+		return ipc.Data{}, nil
+	})
+	ends <- module
+	for range 20 {
+		waits := host.begin(t.Context(), topic("wait"))
+		_, err := host.Call(t.Context(), topic("come"), nil)
+		require.NoError(t, err)
+		_, err = waits.wait()
+		require.NoError(t, err)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		cancelled := host.begin(ctx, topic("cancelled"))
+		<-began
+		cancel()
+		_, err = cancelled.wait()
+		requireError(t, err, ipc.CodeCancelled, ipc.Unknown)
+
+		_, err = host.Call(t.Context(), topic("nested"), nil)
+		require.Error(t, err)
+		require.Equal(t, ipc.CodeUnknownType, err.(*ipc.Error).Code)
+
+		_, err = host.Call(t.Context(), topic("exit"), nil)
+		requireError(t, err, ipc.CodeHandlerError, ipc.Done)
+	}
+	require.NoError(t, module.AwaitOpen(t.Context(), 0))
+}
+
+// The end of a connection is noticed while a request is served directly, and Run waits for the handler.
+func TestEndWhileServingDirectly(t *testing.T) {
+	var returned atomic.Bool
+	began := make(chan struct{})
+	host, module := directly(t, func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
+		close(began)
+		<-ctx.Done()
+		returned.Store(true)
+		return ipc.Data{}, ctx.Err()
+	})
+	call := host.begin(t.Context(), topic("hold"))
+	<-began
+	host.Close()
+	_, err := call.wait()
+	require.Error(t, err)
+	<-module.returned
+	require.True(t, returned.Load())
+}
