@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"sync"
 )
 
 // Frame limits.
@@ -35,7 +34,7 @@ func (e *oversizeError) Error() string { return "frame over the limit" }
 type frameReader struct {
 	r      *bufio.Reader
 	header [headerSize]byte
-	trials sync.Pool // of *[trialSize]byte
+	known  int // the size of the largest frame that has come whole
 }
 
 // frameRules is what a frame may be. It is asked when one begins: init may have changed it since this side began to wait.
@@ -48,7 +47,8 @@ type frameRules interface {
 // io.ErrUnexpectedEOF inside a frame, an *oversizeError for a frame over the limit, which has then been skipped, and a
 // *ProtocolError for anything else.
 //
-// A peer that announces much and sends little costs little: memory for a large frame is taken when a good part has arrived.
+// A peer that announces much and sends little costs little: memory for a frame larger than those before is taken when a good part
+// of it has arrived.
 func (f *frameReader) next(rules frameRules) (body, attached []byte, err error) {
 	header := f.header[:]
 	if _, err := io.ReadFull(f.r, header); err != nil {
@@ -80,7 +80,7 @@ func (f *frameReader) next(rules frameRules) (body, attached []byte, err error) 
 
 // read returns n bytes in memory of their own, which the envelope that is decoded from them shares.
 func (f *frameReader) read(n int) ([]byte, error) {
-	if n > firstAlloc {
+	if n > max(firstAlloc, f.known) {
 		return f.readLarge(n)
 	}
 	buf := make([]byte, n)
@@ -91,12 +91,7 @@ func (f *frameReader) read(n int) ([]byte, error) {
 }
 
 func (f *frameReader) readLarge(n int) ([]byte, error) {
-	trial, ok := f.trials.Get().(*[trialSize]byte)
-	if !ok {
-		trial = new([trialSize]byte)
-	}
-	defer f.trials.Put(trial)
-	first := trial[:min(n, trialSize)]
+	first := make([]byte, min(n, trialSize))
 	if _, err := io.ReadFull(f.r, first); err != nil {
 		return nil, unexpected(err)
 	}
@@ -104,6 +99,7 @@ func (f *frameReader) readLarge(n int) ([]byte, error) {
 	if _, err := io.ReadFull(f.r, buf[copy(buf, first):]); err != nil {
 		return nil, unexpected(err)
 	}
+	f.known = n
 	return buf, nil
 }
 
