@@ -3,26 +3,9 @@ package supervisor
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"github.com/ixtrun/ixt/ipc"
 )
-
-// within returns ctx limited by parent's deadline and cancellation: a child never outlives its parent.
-func within(ctx, parent context.Context) (context.Context, context.CancelFunc) {
-	var cancel context.CancelFunc
-	if deadline, limited := parent.Deadline(); limited {
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-	} else {
-		ctx, cancel = context.WithCancel(ctx)
-	}
-	stop := context.AfterFunc(parent, func() {
-		if !errors.Is(parent.Err(), context.DeadlineExceeded) { // then the child's own deadline has come, too
-			cancel()
-		}
-	})
-	return ctx, func() { stop(); cancel() }
-}
 
 // messageBus is the service by which modules call each other's topics.
 type messageBus struct{ s *Supervisor }
@@ -33,9 +16,9 @@ func (b messageBus) Call(ctx context.Context, caller Caller, method string, para
 	if method != ipc.MethodCall && method != ipc.MethodSend {
 		return nil, ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q and %q", ipc.ServiceMessageBus, method, ipc.MethodCall, ipc.MethodSend)
 	}
-	var m ipc.TargetedMessage
-	if err := json.Unmarshal(params, &m); err != nil {
-		return nil, ipc.Refuse(ipc.CodeInvalidInput, "the params of %s.%s cannot be decoded: %v", ipc.ServiceMessageBus, method, err)
+	m, err := ipc.DecodeTargeted(method, params)
+	if err != nil {
+		return nil, err
 	}
 	if err := caller.Deny(caller.Module.Allows(m.Topic), "call "+m.Topic, "requires", "services", caller.Module.Requires.Services, m.Topic); err != nil {
 		b.s.router.report(nil, Entry{Kind: KindRefused, Module: caller.ID.Name, Instance: caller.ID.Instance,

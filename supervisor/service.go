@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ixtrun/ixt/ipc"
 	"github.com/ixtrun/ixt/manifest"
@@ -121,17 +122,16 @@ func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, re
 		caller.TraceID = req.Context.TraceID
 	}
 	if req.Parent != 0 {
-		open, ok := in.flights.Load(req.Parent)
-		if !ok {
+		caller.parent = p.handles.find(req.Parent)
+		if caller.parent == nil {
 			return nil, ipc.Refuse(ipc.CodeCancelled, "the request belongs to handle %d, which is not open any more", req.Parent)
 		}
-		caller.parent = open.(*flight)
 		if caller.TraceID == "" {
 			caller.TraceID = caller.parent.mc.TraceID
 		}
-		var cancel context.CancelFunc
-		ctx, cancel = within(ctx, caller.parent.ctx)
-		defer cancel()
+		term := newTerm(ctx, caller.parent.term, time.Time{}) // a child never outlives its parent
+		defer term.end()
+		ctx = term
 	}
 	return s.use(ctx, caller, req.Service, req.Method, req.Params)
 }
