@@ -56,11 +56,6 @@ func (c *Client) Settings(ctx context.Context, name string) ([]manifest.Setting,
 	return get[[]manifest.Setting](ctx, c, "modules", name, "config")
 }
 
-// Topics returns the status of every topic, by name.
-func (c *Client) Topics(ctx context.Context) ([]supervisor.TopicStatus, error) {
-	return get[[]supervisor.TopicStatus](ctx, c, "topics")
-}
-
 // Start makes a module run; it does not wait until it is ready.
 func (c *Client) Start(ctx context.Context, name string) (supervisor.ModuleStatus, error) {
 	return c.command(ctx, name, "start")

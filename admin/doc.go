@@ -16,20 +16,24 @@
 //	GET  /v1/modules                    [supervisor.ModuleStatus] of every module, an array
 //	GET  /v1/modules/{name}             the same of one
 //	GET  /v1/modules/{name}/config      every effective value with its origin, an array of [manifest.Setting]; secrets masked
+//	GET  /v1/modules/{name}/subscriptions
+//	                                    [supervisor.SubscriptionStatus]: what its instances have subscribed to, an array
 //	POST /v1/modules/{name}/start       makes the module run, overrules a stop, retries at once what rests; does not wait
 //	POST /v1/modules/{name}/stop        stops it and answers when nothing of it is left
 //	POST /v1/modules/{name}/restart     replaces its processes and answers when the new ones are ready
 //	                                    all three: no body; the answer is the module's status
-//	GET  /v1/topics                     [supervisor.TopicStatus] of every topic, an array
+//	GET  /v1/topics                     [Topic], every one that is known here or offered by another node, an array
 //	POST /v1/call                       calls a topic: a [CallRequest] for a [CallAnswer]; who goes away cancels the call
 //	POST /v1/services/{service}/{method}
 //	                                    asks a host service with every right: its params for its result (docs/host-services.md)
 //	GET  /v1/services/{service}/{method}?params=P
 //	                                    subscribes to events or watches keys: [ipc.Event], one per line, the first of them
 //	                                    empty, when the subscription stands
+//	GET  /v1/buckets/{service}          names of the buckets of kv or blob, an array
 //	GET  /v1/blobs/{bucket}/{name}      the bytes of a blob, with their sum in the header Ixt-Sha256
 //	PUT  /v1/blobs/{bucket}/{name}      stores the body, of any size, as a blob: an [ipc.BlobInfo]
-//	GET  /v1/nodes                      [Node]: the supervisors of a cluster, an array; empty if this one is alone
+//	GET  /v1/nodes                      [Node]: the supervisors of a cluster, and those that were there within the last
+//	                                    hour, an array
 //	ANY  /v1/nodes/{node}/...           the same below /v1, answered by another node; no streams
 //	GET  /v1/journal?after=S&last=N&follow=1
 //	                                    [supervisor.Entry], one per line: those after number S, at most the newest N,

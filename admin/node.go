@@ -14,7 +14,7 @@ import (
 
 // Cluster reaches the APIs of the supervisors on other nodes.
 type Cluster interface {
-	// Nodes are all that have been heard lately, this one among them.
+	// Nodes are all that are there, this one among them, and those that were there lately.
 	Nodes() []Node
 	// Forward has a node answer a request whose answer ends by itself. An error means that there is no answer.
 	Forward(ctx context.Context, node string, r NodeRequest) (status int, body []byte, err error)
@@ -22,12 +22,13 @@ type Cluster interface {
 
 // Node is a supervisor among several that use the same NATS server.
 type Node struct {
-	Node    string    `json:"node"`
-	Self    bool      `json:"self,omitempty"`    // the one that was asked
-	Version string    `json:"version,omitempty"` // of ixt
-	Started time.Time `json:"started"`
-	Topics  []string  `json:"topics,omitempty"` // what it offers to the others
-	Heard   time.Time `json:"heard"`            // its last heartbeat
+	Node    string              `json:"node"`
+	Self    bool                `json:"self,omitempty"`    // the one that was asked
+	Version string              `json:"version,omitempty"` // of ixt
+	Started time.Time           `json:"started"`
+	Topics  map[string][]string `json:"topics,omitempty"` // what it offers to the others, each with the modules, name:version
+	Heard   time.Time           `json:"heard"`            // its last heartbeat
+	Gone    string              `json:"gone,omitempty"`   // "gone" without a word, or "stopped" in order; "": it is there
 }
 
 // NodeRequest is a request to the API of another node.
@@ -43,6 +44,8 @@ type NodeModules struct {
 	Node    string                    `json:"node"`
 	Modules []supervisor.ModuleStatus `json:"modules"`
 	Error   string                    `json:"error,omitempty"` // why it cannot be said
+	Gone    string                    `json:"gone,omitempty"`  // as in Node; nothing is said of it then
+	Heard   time.Time                 `json:"heard"`           // its last heartbeat
 }
 
 // Join lets the server's clients see and steer other nodes. It must be called before Serve.
@@ -55,12 +58,12 @@ func (c *Client) On(node string) *Client {
 	return &far
 }
 
-// Nodes returns all nodes that have been heard lately. A supervisor that belongs to no cluster knows none.
+// Nodes returns all nodes that are there, and those that were within the last hour. A supervisor without a cluster knows at most itself.
 func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 	return get[[]Node](ctx, c, "nodes")
 }
 
-// AllModules returns the modules of all nodes.
+// AllModules returns the modules of all nodes, and the nodes that are not there any more without theirs.
 func (c *Client) AllModules(ctx context.Context) ([]NodeModules, error) {
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
@@ -72,9 +75,11 @@ func (c *Client) AllModules(ctx context.Context) ([]NodeModules, error) {
 		if !n.Self {
 			on = c.On(n.Node)
 		}
-		here := NodeModules{Node: n.Node}
-		if here.Modules, err = on.Modules(ctx); err != nil {
-			here.Error = err.Error()
+		here := NodeModules{Node: n.Node, Gone: n.Gone, Heard: n.Heard}
+		if n.Gone == "" {
+			if here.Modules, err = on.Modules(ctx); err != nil {
+				here.Error = err.Error()
+			}
 		}
 		all = append(all, here)
 	}

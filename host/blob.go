@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,6 +28,7 @@ type blob struct {
 	readers   *readers
 	transfers *transfers
 	sweeps    *sweeps
+	in, out   atomic.Uint64 // bytes
 }
 
 func newBlob(e *engine) *blob {
@@ -39,7 +41,7 @@ func newBlob(e *engine) *blob {
 	}
 	r := newReaders(purge)
 	return &blob{
-		streams: &streams{use: e.use, create: createBlob, prefix: blobStreamPrefix},
+		streams: &streams{use: e.use, create: createBlob, prefix: blobStreamPrefix, settle: e.settleBlobs},
 		readers: r, transfers: newTransfers(), sweeps: newSweeps(unfinished, r.drop),
 	}
 }
@@ -122,7 +124,7 @@ func (b *blob) delete(ctx context.Context, at place, name string) error {
 		return err
 	}
 	b.readers.drop(at, v.NUID)
-	return nil
+	return b.streams.settle(ctx, at.bucket)
 }
 
 func (b *blob) list(ctx context.Context, at place, prefix string) (ipc.BlobList, error) {

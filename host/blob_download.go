@@ -32,6 +32,7 @@ func (b *blob) get(ctx context.Context, caller supervisor.Caller, at place, name
 		return nil, err
 	}
 	data, err := d.read(ctx)
+	b.out.Add(uint64(len(data)))
 	if err != nil || d.left == 0 {
 		d.close()
 		return d.chunk("", data), err
@@ -57,6 +58,7 @@ func (b *blob) more(ctx context.Context, caller supervisor.Caller, id string) (a
 		return nil, ipc.Refuse(ipc.CodeInvalidInput, "%s is an upload; name what get has answered", id)
 	}
 	data, err := d.read(ctx)
+	b.out.Add(uint64(len(data)))
 	if err != nil || d.left == 0 {
 		b.transfers.end(ctx, caller, t)
 		return d.chunk("", data), err

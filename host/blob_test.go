@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -320,4 +321,37 @@ func TestBlobOutside(t *testing.T) {
 	requireCode(t, err, ipc.CodeConflict)
 	r.put("a", "torn", data)
 	r.requireBlob("a", "torn", data)
+}
+
+// What a large blob costs in memory does not grow with it. No other test runs meanwhile.
+func TestBlobMemory(t *testing.T) {
+	r := newRig(t)
+	r.add("a", "")
+	h, err := host.New(nil)
+	require.NoError(t, err)
+	g := r.guest(h)
+	put := func(name string, size int) {
+		p := ipc.BlobParams{Bucket: "a", Name: name, Payload: ipc.EncodePayload(make([]byte, 1<<20))}
+		for left := size; left > 0; left -= 1 << 20 {
+			p.Last = left == 1<<20
+			params, err := json.Marshal(p)
+			require.NoError(t, err)
+			data, err := g.Ask(r.ctx, ipc.ServiceBlob, ipc.MethodPut, ipc.ObjectData(params))
+			require.NoError(t, err)
+			var u ipc.BlobUpload
+			require.NoError(t, data.Unpack(&u))
+			p.Upload = u.Upload
+		}
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC() // what is pooled outlives one
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	put("small", 1<<20)
+	before := heap()
+	put("large", 48<<20)
+	require.Less(t, heap(), before+28<<20)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"hash"
 	"time"
 
@@ -29,7 +28,6 @@ type upload struct {
 	rest    []byte // of what came, less than a part
 	size    uint64
 	count   uint32
-	last    uint64    // sequence of the last part
 	created time.Time // when the stream was that has the parts
 	kept    bool      // the parts belong to a blob, or may
 }
@@ -39,7 +37,7 @@ func newUpload(at place, name string) *upload {
 }
 
 func (b *blob) put(ctx context.Context, caller supervisor.Caller, at place, p ipc.BlobParams) (any, error) {
-	data, err := decodePart(p)
+	data, err := b.decodePart(p)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +56,7 @@ func (b *blob) put(ctx context.Context, caller supervisor.Caller, at place, p ip
 
 // proceed is a put that names an upload.
 func (b *blob) proceed(ctx context.Context, caller supervisor.Caller, p ipc.BlobParams) (any, error) {
-	data, err := decodePart(p)
+	data, err := b.decodePart(p)
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +74,10 @@ func (b *blob) proceed(ctx context.Context, caller supervisor.Caller, p ipc.Blob
 	return b.finish(ctx, t.up, data, p.SHA256)
 }
 
-func decodePart(p ipc.BlobParams) ([]byte, error) {
-	return decodeChunk(p.Payload, "a chunk", "send more than one, all but the last without last")
+func (b *blob) decodePart(p ipc.BlobParams) ([]byte, error) {
+	data, err := decodeChunk(p.Payload, "a chunk", "send more than one, all but the last without last")
+	b.in.Add(uint64(len(data)))
+	return data, err
 }
 
 // feed adds a chunk that is not the last. If that fails the upload is over.
@@ -125,26 +125,32 @@ func (u *upload) write(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// send stores one part. That it comes after the one before makes sure that this is there.
+// send stores one part. Whether the others are there is looked at in the end, because a server that is asked with each part keeps what it has
+// written in memory to answer: as much as comes in 10 s.
 func (u *upload) send(ctx context.Context, part []byte) error {
 	m := nats.NewMsg(u.at.parts(u.id))
-	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(u.last))
 	m.Data = part
 	err := u.at.streams.with(ctx, u.at.bucket, func(st *stream) (err error) {
 		if u.count == 0 {
 			u.created = st.CachedInfo().Created
 		}
-		u.last, err = publish(ctx, st, m)
+		_, err = publish(ctx, st, m)
 		return err
 	})
-	if wrongSequence(err) {
-		return u.torn()
-	}
 	u.count++
 	return err
 }
 
-func (u *upload) torn() error {
+// whole checks that all parts are there.
+func (u *upload) whole(ctx context.Context, st *stream) error {
+	if u.count == 0 {
+		return nil
+	}
+	parts := u.at.parts(u.id)
+	info, err := st.Info(ctx, jetstream.WithSubjectFilter(parts))
+	if err != nil || info.Created.Equal(u.created) && info.State.Subjects[parts] == uint64(u.count) {
+		return err
+	}
 	return ipc.Refuse(ipc.CodeConflict, "parts of the upload of %s have gone with the bucket %s, which somebody has deleted; put it again", u.name, u.at.bucket)
 }
 
@@ -155,11 +161,14 @@ func (u *upload) publish(ctx context.Context) (v, before version, err error) {
 		Bucket:     blobBucketPrefix + u.at.bucket, NUID: u.id, Size: u.size, Chunks: u.count, Digest: digest(u.sum.Sum(nil)),
 	}
 	err = u.at.streams.with(ctx, u.at.bucket, func(st *stream) error {
-		if u.count > 0 && !st.CachedInfo().Created.Equal(u.created) {
-			return u.torn()
+		if err := u.whole(ctx, st); err != nil {
+			return err
 		}
 		for {
 			if before, err = u.at.last(ctx, st, u.name); err != nil {
+				return err
+			}
+			if err = u.at.streams.settle(ctx, u.at.bucket); err != nil { // the parts are there before anybody sees the blob, also after a power cut
 				return err
 			}
 			v.sequence, err = u.at.publish(ctx, st, v, before.sequence)
@@ -167,6 +176,9 @@ func (u *upload) publish(ctx context.Context) (v, before version, err error) {
 			u.kept = err == nil || !noStream(err) && !errors.As(err, &refused) // or nobody knows
 			if wrongSequence(err) {
 				continue // another version came first
+			}
+			if err == nil {
+				err = u.at.streams.settle(ctx, u.at.bucket)
 			}
 			if err != nil {
 				return err

@@ -64,7 +64,7 @@ func newCluster(e *engine) (*cluster, error) {
 		engine: e, node: node, id: randomID(), version: e.opts.Version, started: time.Now(),
 		kicked: make(chan struct{}, 1),
 	}
-	c.roster.members = map[string]*member{}
+	c.roster.members, c.roster.news = map[string]*member{}, make(chan struct{})
 	c.exports.modules, c.exports.tallies = map[string]*export{}, map[string]*tally{}
 	c.served.open = map[string]waiter{}
 	c.pending.calls = map[string]chan *nats.Msg{}

@@ -76,7 +76,7 @@ func (c *cluster) ask(ctx context.Context, to *member, m *nats.Msg) (*nats.Msg, 
 	m.Header[headerFrom] = []string{c.id}
 	m.Reply = l.inbox + token
 	if err := l.conn.PublishMsg(m); err != nil {
-		return nil, explain(err, "sending it to node "+to.Node, false)
+		return nil, explain(tooLarge(l.conn, err), "sending it to node "+to.Node, false)
 	}
 	answer, err := c.await(ctx, l, to, answers)
 	if err != nil {

@@ -1,9 +1,11 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 
@@ -30,14 +32,23 @@ func (c *cluster) declares(topic string) bool {
 }
 
 // call sends a call to one of the nodes that offer its topic, and to the next if that one turns out not to take it. One that had it
-// and is gone, or says nothing, is replaced by the next if handling the call twice does no harm. The error is an *ipc.Error.
+// and is gone, or says nothing, is replaced by the next if handling the call twice does no harm; for one that is gone a node that comes
+// within the call's time will do, too. The error is an *ipc.Error.
 func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (ipc.Data, error) {
 	rc.Context.Attempt = max(rc.Context.Attempt, 1)
 	first := rc.Context.Attempt
-	last := ipc.Refuse(ipc.CodeNoProvider, "no other node offers %s; `ixt ps --all` shows the nodes", rc.Message.Topic)
+	var last *ipc.Error
 	var tried []string
+	orphaned := false // a node is gone that had it, and another may get it
 	for again := true; again; {
+		news := c.roster.next()
 		to := c.choose(rc, tried)
+		if to == nil && orphaned && c.expects(ctx, news) {
+			continue
+		}
+		if to == nil && last == nil {
+			last = c.nobody(rc)
+		}
 		if to == nil {
 			break
 		}
@@ -56,6 +67,7 @@ func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (ipc.Data,
 		if last.Outcome == ipc.Unknown && offer.Idempotent && rc.Context.Attempt < offer.Attempts && ctx.Err() == nil {
 			rc.Context.Attempt++
 			again = true
+			orphaned = last.Code == ipc.CodeModuleGone
 		}
 	}
 	if rc.Context.Attempt > first && last.Outcome == ipc.NotDelivered {
@@ -64,6 +76,47 @@ func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (ipc.Data,
 		last = &e
 	}
 	return ipc.Data{}, last
+}
+
+// nobody says of a call that no node can have what there is instead.
+func (c *cluster) nobody(rc supervisor.RemoteCall) *ipc.Error {
+	topic := rc.Message.Topic
+	var nodes, modules []string
+	known := false
+	for _, m := range c.roster.others(c.node) {
+		nodes = append(nodes, m.Node)
+		if rc.Node != "" && rc.Node != m.Node {
+			continue
+		}
+		known = true
+		for _, id := range m.Topics[topic].Modules {
+			modules = append(modules, id+"@"+m.Node)
+		}
+	}
+	switch {
+	case len(nodes) == 0:
+		return ipc.Refuse(ipc.CodeNoProvider, "there is no other node now that could have %s", topic)
+	case !known:
+		return ipc.Refuse(ipc.CodeNoProvider, "there is no node %s now; there are %s", rc.Node, strings.Join(nodes, ", "))
+	case len(modules) == 0:
+		return ipc.Refuse(ipc.CodeNoProvider, "no module offers %s now on %s; only topics with export = true are offered", topic, cmp.Or(rc.Node, strings.Join(nodes, ", ")))
+	}
+	return ipc.Refuse(ipc.CodeNoProvider, "no module %s offers %s there; there are %s", rc.Target, topic, strings.Join(modules, ", "))
+}
+
+// expects waits for news, and reports whether there is any within a call's time. A call that has no limit waits for nobody.
+func (c *cluster) expects(ctx context.Context, news <-chan struct{}) bool {
+	l, err := c.current()
+	if _, limited := ctx.Deadline(); !limited || err != nil {
+		return false
+	}
+	select {
+	case <-news:
+		return true
+	case <-l.lost:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // refused reports whether a node has nobody for the call who has seen it.

@@ -32,7 +32,8 @@ func (h *Host) Hold(ctx context.Context, name string, waiting func(why string)) 
 	return h.cluster.hold(ctx, name, waiting)
 }
 
-// Nodes are the supervisors on the NATS server, this one first, then the longest there first. Without others it is this one alone.
+// Nodes are the supervisors on the NATS server, this one first, then the longest there first, and then those that have been heard within the
+// last hour and are there no more, 256 at most. Without others it is this one alone.
 func (h *Host) Nodes() []NodeStatus { return h.cluster.nodes() }
 
 // Administer lets other nodes use handler, the HTTP API of this supervisor: whoever may publish on the NATS server's subject

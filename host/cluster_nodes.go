@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,12 +18,13 @@ import (
 
 // NodeStatus is what is known of a supervisor among those on one NATS server.
 type NodeStatus struct {
-	Node    string    `json:"node"`
-	Self    bool      `json:"self,omitempty"`    // the one that says this
-	Version string    `json:"version,omitempty"` // of the program
-	Started time.Time `json:"started"`
-	Topics  []string  `json:"topics,omitempty"` // exported, with an instance ready
-	Heard   time.Time `json:"heard"`            // its last heartbeat; they come every second
+	Node    string              `json:"node"`
+	Self    bool                `json:"self,omitempty"`    // the one that says this
+	Version string              `json:"version,omitempty"` // of the program
+	Started time.Time           `json:"started"`
+	Topics  map[string][]string `json:"topics,omitempty"` // exported, with an instance ready: name:version of those that provide each
+	Heard   time.Time           `json:"heard"`            // its last heartbeat; they come every second
+	Gone    string              `json:"gone,omitempty"`   // NodeGone or NodeStopped; "": it is there
 }
 
 // AdminRequest is a request to the HTTP API of another node.
@@ -44,14 +45,37 @@ const (
 	adminTime      = 5 * time.Minute
 )
 
-// nodes are all that are known, by name.
+// nodes are all that are there, and behind them those that were.
 func (c *cluster) nodes() []NodeStatus {
-	self := NodeStatus{Node: c.node, Self: true, Version: c.version, Started: c.started, Topics: slices.Sorted(maps.Keys(c.exports.offers())), Heard: time.Now()}
+	self := NodeStatus{Node: c.node, Self: true, Version: c.version, Started: c.started, Topics: providers(c.exports.offers()), Heard: time.Now()}
 	out := []NodeStatus{self}
 	for _, m := range c.roster.others(c.node) {
-		out = append(out, NodeStatus{Node: m.Node, Version: m.Version, Started: m.Started, Topics: slices.Sorted(maps.Keys(m.Topics)), Heard: c.roster.heard(m.ID)})
+		out = append(out, NodeStatus{Node: m.Node, Version: m.Version, Started: m.Started, Topics: providers(m.Topics), Heard: m.spoke})
 	}
 	slices.SortFunc(out[1:], func(a, b NodeStatus) int { return a.Started.Compare(b.Started) })
+	for _, d := range c.roster.missing(c.node, time.Now()) {
+		out = append(out, NodeStatus{Node: d.Node, Version: d.Version, Started: d.Started, Heard: d.spoke, Gone: d.how})
+	}
+	return out
+}
+
+// lastSeen says when a node was there, as the rest of a sentence; "" if that is too long ago.
+func (c *cluster) lastSeen(node string) string {
+	now := time.Now()
+	for _, d := range c.roster.missing(c.node, now) {
+		if d.Node == node {
+			return fmt.Sprintf(", it was last seen %s ago", now.Sub(d.spoke).Round(time.Second))
+		}
+	}
+	return ""
+}
+
+// providers are who provides each of the topics that are offered.
+func providers(offers map[string]offer) map[string][]string {
+	out := map[string][]string{}
+	for topic, o := range offers {
+		out[topic] = o.Modules
+	}
 	return out
 }
 
@@ -66,7 +90,7 @@ func (c *cluster) forward(ctx context.Context, node string, r AdminRequest) (sta
 		if _, err := c.current(); err != nil {
 			return 0, nil, err
 		}
-		return 0, nil, ipc.Refuse(ipc.CodeNoProvider, "there is no node %s now; `ixt ps --all` shows those there are", node)
+		return 0, nil, ipc.Refuse(ipc.CodeNoProvider, "there is no node %s now%s; `ixt ps --all` shows those there are", node, c.lastSeen(node))
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -103,7 +127,7 @@ func (k *keeper) administer(m *nats.Msg) {
 			err = in.send(&nats.Msg{Data: data})
 		}
 		if err != nil {
-			in.refuse(k.signed(ipc.Refuse(ipc.CodeTooLarge, "the answer cannot be sent: %v", err)))
+			in.refuse(k.signed(ipc.AsError(unsendable(k.conn, err, len(data)), ipc.CodeTooLarge)))
 		}
 	})
 }

@@ -46,8 +46,9 @@ func (o offer) takes(target string) bool {
 // member is a supervisor that is heard.
 type member struct {
 	beat
-	seen time.Time     // guarded by the roster
-	gone chan struct{} // closed when it is heard no more
+	seen  time.Time     // guarded by the roster
+	spoke time.Time     // when it was heard in fact; seen may be later
+	gone  chan struct{} // closed when it is heard no more
 }
 
 // before reports whether m has the older right to its name.
@@ -60,8 +61,10 @@ func (b *beat) before(other *beat) bool {
 
 // roster is who is heard, this supervisor too. It is safe for concurrent use.
 type roster struct {
-	mu      sync.Mutex
-	members map[string]*member // by id
+	mu       sync.Mutex
+	members  map[string]*member // by id
+	departed departed
+	news     chan struct{} // closed and replaced with every heartbeat
 }
 
 // tidings are what a heartbeat changes.
@@ -82,15 +85,17 @@ func (r *roster) hear(data []byte, now time.Time) (t tidings) {
 	old := r.members[b.ID]
 	if b.Leaving {
 		if old != nil {
-			t.left = r.drop(old)
+			t.left = r.drop(old, NodeStopped)
 		}
 		return t
 	}
-	m := &member{beat: b, seen: now, gone: make(chan struct{})}
+	m := &member{beat: b, seen: now, spoke: now, gone: make(chan struct{})}
 	if old != nil {
 		m.gone = old.gone
 	}
 	r.members[b.ID] = m
+	close(r.news)
+	r.news = make(chan struct{})
 	if t.isNew = old == nil; !b.Serving {
 		return t
 	}
@@ -99,15 +104,23 @@ func (r *roster) hear(data []byte, now time.Time) (t tidings) {
 	}
 	for _, other := range r.members { // a successor serves only when its predecessor does not
 		if other.Node == b.Node && other.ID != b.ID && other.Serving && other.before(&b) && now.Sub(other.seen) > beatEvery+beatEvery/2 {
-			t.left = append(t.left, r.drop(other)...)
+			t.left = append(t.left, r.drop(other, NodeGone)...)
 		}
 	}
 	return t
 }
 
-// drop forgets a member. r.mu is held.
-func (r *roster) drop(m *member) []*member {
+// next is closed with the next heartbeat of anybody.
+func (r *roster) next() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.news
+}
+
+// drop takes a member off the roster. r.mu is held.
+func (r *roster) drop(m *member, how string) []*member {
 	delete(r.members, m.ID)
+	r.departed.add(m, how)
 	close(m.gone)
 	return []*member{m}
 }
@@ -118,7 +131,7 @@ func (r *roster) expire(now time.Time, but string) (left []*member) {
 	defer r.mu.Unlock()
 	for _, m := range slices.Collect(maps.Values(r.members)) {
 		if m.ID != but && now.Sub(m.seen) >= sightTime {
-			left = append(left, r.drop(m)...)
+			left = append(left, r.drop(m, NodeGone)...)
 		}
 	}
 	return left

@@ -62,6 +62,10 @@ type waiter struct {
 
 // serve runs work in a goroutine of its own: ctx ends with the time that the request names, its cancellation, or the cluster.
 func (c *cluster) serve(in inbound, work func(ctx context.Context)) {
+	if err := checkHeaders(in.header); err != nil {
+		in.refuse(c.signed(err))
+		return
+	}
 	ctx, cancel := context.WithCancel(c.life)
 	if err := c.served.admit(in.reply, waiter{in.header.Get(headerFrom), cancel}); err != nil {
 		cancel()
@@ -151,18 +155,19 @@ func (c *cluster) serveCall(topic string, in inbound) {
 				counts.done.Add(1)
 				return
 			}
-			err = c.tooLarge(err, len(m.Data))
+			err = unsendable(in.conn, err, len(m.Data))
 		}
 		counts.failed.Add(1)
 		in.refuse(c.signed(ipc.AsError(err, ipc.CodeHandlerError)))
 	})
 }
 
-// tooLarge says that an answer cannot be sent.
-func (c *cluster) tooLarge(err error, size int) error {
-	e := ipc.Errorf(ipc.CodeFrameTooLarge, "the answer of %d bytes cannot be sent: %v; put it into a blob and answer its name", size, err)
-	if !errors.Is(err, nats.ErrMaxPayload) {
-		e.Code = ipc.CodeUnavailable
+// unsendable says that an answer cannot be sent.
+func unsendable(conn *nats.Conn, err error, size int) error {
+	e := ipc.Errorf(ipc.CodeUnavailable, "the answer of %d bytes cannot be sent: %v", size, err)
+	if errors.Is(err, nats.ErrMaxPayload) {
+		e = ipc.Errorf(ipc.CodeFrameTooLarge, "the answer of %d bytes is more than the %d that the NATS server takes, its max_payload; raise that, or put it into a blob and answer its name",
+			size, conn.MaxPayload())
 	}
 	e.Outcome, e.Origin = ipc.Done, ipc.Supervisor
 	return e

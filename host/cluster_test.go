@@ -134,16 +134,21 @@ func TestCallsFindTheirWay(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "b", saw.Node)
 		}
-		_, err := a.send(supervisor.Message{Topic: "own.do", Target: "nobody@b"})
-		requireError(t, err, ipc.CodeNoProvider, ipc.NotDelivered)
-		_, err = a.send(supervisor.Message{Topic: "own.do", Target: "@c"})
-		requireError(t, err, ipc.CodeNoProvider, ipc.NotDelivered)
+		for target, says := range map[string]string{
+			"nobody@b":    "no module nobody offers own.do there; there are own:1.0.0@b",
+			"own:2.0.0@b": "no module own:2.0.0 offers own.do there; there are own:1.0.0@b",
+			"@c":          "there is no node c now; there are b",
+			"own@c":       "there is no node c now; there are b",
+		} {
+			_, err := a.send(supervisor.Message{Topic: "own.do", Target: target})
+			require.Contains(t, requireError(t, err, ipc.CodeNoProvider, ipc.NotDelivered).Message, says)
+		}
 	})
 	t.Run("not to what is not exported", func(t *testing.T) {
 		_, err := a.send(supervisor.Message{Topic: "work.next"})
 		requireError(t, err, ipc.CodeNoProvider, ipc.NotDelivered)
 		_, err = a.send(supervisor.Message{Topic: "work.next", Target: "@b"})
-		requireError(t, err, ipc.CodeNoProvider, ipc.NotDelivered)
+		require.Contains(t, requireError(t, err, ipc.CodeNoProvider, ipc.NotDelivered).Message, "no module offers work.next now on b; only topics with export = true")
 		require.False(t, b.host.Provides("own.do", "a"))
 	})
 	t.Run("errors come as they are", func(t *testing.T) {
@@ -201,6 +206,14 @@ func TestModulesAreMicroServices(t *testing.T) {
 	var saw testimony
 	require.NoError(t, json.Unmarshal(request("ixt.svc.work.do", "hello").Data, &saw))
 	require.Equal(t, "nats", saw.Context.SourceModule)
+	for name, value := range map[string]string{"Ixt-TTL": "abc", "Ixt-Priority": "-1"} {
+		m := nats.NewMsg("ixt.svc.work.do")
+		m.Header.Set(name, value)
+		odd, err := conn.RequestMsg(m, patience)
+		require.NoError(t, err)
+		require.Equal(t, ipc.CodeInvalidInput, odd.Header.Get("Nats-Service-Error-Code"))
+		require.Contains(t, odd.Header.Get("Nats-Service-Error"), name+": "+value+" cannot be read; write ")
+	}
 	bad := request("ixt.svc.work.do", "fail")
 	require.Equal(t, "SOUR", bad.Header.Get(micro.ErrorCodeHeader))
 	require.Equal(t, "it does not taste", bad.Header.Get(micro.ErrorHeader))
@@ -358,7 +371,7 @@ func TestNodesAreAdministered(t *testing.T) {
 	require.Equal(t, "a", nodes[0].Node)
 	require.True(t, nodes[0].Self)
 	require.Equal(t, "b", nodes[1].Node)
-	require.Equal(t, []string{"work.do"}, nodes[1].Topics)
+	require.Equal(t, map[string][]string{"work.do": {"work:1.0.0"}}, nodes[1].Topics)
 }
 
 func TestAlone(t *testing.T) {

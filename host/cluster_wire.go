@@ -54,7 +54,24 @@ func encodeCall(c supervisor.RemoteCall) (*nats.Msg, error) {
 	return m, nil
 }
 
-// decodeCall is its inverse; what is left out or cannot be read has the default of a call from outside.
+// checkHeaders says which header cannot be read: whoever calls by other means than ixt writes them by hand.
+func checkHeaders(h nats.Header) *ipc.Error {
+	for _, number := range []struct{ name, means string }{
+		{headerTTL, "the milliseconds that it may take, such as 1500"},
+		{headerPriority, "0 to 3"},
+		{headerAttempt, "a number from 1 on"},
+		{headerDepth, "how many calls wait for it"},
+		{headerTime, "seconds since 1970"},
+	} {
+		text := h.Get(number.name)
+		if n, err := strconv.ParseInt(text, 10, 64); text != "" && (err != nil || n < 0) {
+			return ipc.Refuse(ipc.CodeInvalidInput, "the header %s: %.40s cannot be read; write %s, or leave it out", number.name, text, number.means)
+		}
+	}
+	return nil
+}
+
+// decodeCall is its inverse; what is left out has the default of a call from outside.
 func decodeCall(topic string, in inbound) supervisor.RemoteCall {
 	get := func(name string, absent int64) int64 {
 		if n, err := strconv.ParseInt(in.header.Get(name), 10, 64); err == nil {

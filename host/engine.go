@@ -27,8 +27,13 @@ type engine struct {
 	opts    Options
 	connect []nats.Option // what the options mean to the client
 	site    supervisor.Site
+	syncing syncing
+	fsync   func(*os.File) error
+	reach   *reach
 
-	opens sync.WaitGroup // attempts
+	opens sync.WaitGroup // attempts, and looks at what was opened
+	life  context.Context
+	end   context.CancelFunc // by close
 
 	mu     sync.Mutex // never held across I/O
 	last   *opening
@@ -47,7 +52,8 @@ type opening struct {
 }
 
 func newEngine(opts *Options) (*engine, error) {
-	e := &engine{}
+	e := &engine{fsync: (*os.File).Sync, reach: newReach()}
+	e.life, e.end = context.WithCancel(context.Background())
 	if opts != nil {
 		e.opts = *opts
 	}
@@ -62,7 +68,7 @@ func newEngine(opts *Options) (*engine, error) {
 // open is called once, before anything else. A server in this process that cannot be opened now is an error, because it could
 // be later only if somebody did something about it.
 func (e *engine) open(ctx context.Context, site supervisor.Site) error {
-	e.site = site
+	e.site, e.syncing = site, newSyncing(&e.opts, site.Modules)
 	if e.opts.URL == "" && e.opts.Listen == "" {
 		if _, err := os.Stat(e.storeDir()); err != nil {
 			return nil // nothing was kept, and perhaps nothing will be
@@ -115,7 +121,7 @@ func (e *engine) use(ctx context.Context) (*nats.Conn, jetstream.JetStream, erro
 		if closed {
 			return nil, nil, errClosed
 		}
-		return nil, nil, ipc.Refuse(ipc.CodeUnavailable, "the NATS server at %s cannot be reached now%s; it is tried again", redacted(e.opts.URL), because(o.conn.LastError()))
+		return nil, nil, ipc.Refuse(ipc.CodeUnavailable, "the NATS server at %s cannot be reached now%s; it is tried again", redacted(e.opts.URL), e.reach.why(o.conn))
 	}
 	return o.conn, o.js, nil
 }
@@ -150,18 +156,23 @@ func (e *engine) attempt() *opening {
 func (e *engine) run(o *opening) {
 	options := e.connect
 	if e.opts.URL == "" {
-		o.server, o.err = startEmbedded(&e.opts, e.storeDir(), e.site.Note)
+		var d *disk
+		if e.leavesSyncing() {
+			d = newDisk(e.storeDir(), e.fsync)
+		}
+		o.server, o.err = startEmbedded(&e.opts, e.storeDir(), d, e.site.Note)
 		if o.err != nil {
 			o.failed = time.Now()
 			return
 		}
 		options = append(options[:len(options):len(options)], nats.InProcessServer(o.server.server))
+	} else {
+		options = append(options[:len(options):len(options)], nats.SetCustomDialer(e.reach))
 	}
 	if o.conn, o.err = nats.Connect(e.opts.URL, append(options[:len(options):len(options)], e.watch()...)...); o.err == nil {
 		o.js, o.err = jetstream.New(o.conn, jetstream.WithDefaultTimeout(answerTime))
 	}
-	switch {
-	case o.err != nil:
+	if o.err != nil {
 		o.failed = time.Now()
 		if o.conn != nil {
 			o.conn.Close()
@@ -169,53 +180,7 @@ func (e *engine) run(o *opening) {
 		if o.server != nil {
 			_ = o.server.stop()
 		}
-	case !o.conn.IsConnected():
-		e.lost(o.conn)
 	}
-}
-
-// watch are the client's options that keep the journal informed.
-func (e *engine) watch() []nats.Option {
-	asides := &throttle{to: e.site.Note}
-	return []nats.Option{
-		nats.DisconnectErrHandler(func(c *nats.Conn, _ error) { e.lost(c) }),
-		nats.ConnectHandler(e.back),
-		nats.ReconnectHandler(e.back),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			asides.note("the NATS client says: " + err.Error())
-		}),
-	}
-}
-
-// lost notes once that the server cannot be reached.
-func (e *engine) lost(c *nats.Conn) {
-	e.mu.Lock()
-	tell := !e.down && !e.closed && e.opts.URL != "" && !c.IsConnected()
-	e.down = e.down || tell
-	e.mu.Unlock()
-	if tell {
-		e.site.Note(supervisor.Entry{Kind: supervisor.KindWarning, Text: "the NATS server at " + redacted(e.opts.URL) + " cannot be reached" +
-			because(c.LastError()) + "; events, kv and blob are UNAVAILABLE until it can"})
-	}
-}
-
-// back notes that the server can be reached again.
-func (e *engine) back(c *nats.Conn) {
-	e.mu.Lock()
-	tell := e.down && !e.closed
-	e.down = false
-	e.mu.Unlock()
-	if tell {
-		e.site.Note(supervisor.Entry{Kind: supervisor.KindWarning, Text: "the NATS server at " + c.ConnectedUrlRedacted() + " can be reached: events, kv and blob are back"})
-	}
-}
-
-// because is a reason as the rest of a sentence; "" if there is none.
-func because(err error) string {
-	if err == nil {
-		return ""
-	}
-	return " (" + err.Error() + ")"
 }
 
 // close ends the connection and the embedded server. Whoever needs them afterwards gets UNAVAILABLE. What was sent before has
@@ -225,6 +190,7 @@ func (e *engine) close() error {
 	e.closed = true
 	o := e.last
 	e.mu.Unlock()
+	e.end()
 	e.opens.Wait() // an attempt has its own bounds
 	if o == nil || o.err != nil {
 		return nil

@@ -19,10 +19,14 @@ import (
 const startTime = time.Minute
 
 // embedded is a NATS server in this process.
-type embedded struct{ server *natsserver.Server }
+type embedded struct {
+	server *natsserver.Server
+	disk   *disk // nil: the server syncs every write by itself
+}
 
-// startEmbedded opens the store in dir. What the server has to say of its own is noted, errors only.
-func startEmbedded(opts *Options, dir string, note func(supervisor.Entry)) (*embedded, error) {
+// startEmbedded opens the store in dir. The server syncs every write, unless there is a disk that does where it has to be. What it has to
+// say of its own is noted, errors only.
+func startEmbedded(opts *Options, dir string, disk *disk, note func(supervisor.Entry)) (*embedded, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("host: making room for the engine: %w", err)
 	}
@@ -36,7 +40,7 @@ func startEmbedded(opts *Options, dir string, note func(supervisor.Entry)) (*emb
 		// What is stored takes three quarters of the free disk at most, the server's default.
 		JetStreamMaxMemory: 16 << 20, // nothing of ours is kept in memory alone
 		MaxPayload:         maxPayload,
-		SyncAlways:         opts.KVSync == SyncAlways,
+		SyncAlways:         disk == nil,
 		SyncInterval:       2 * time.Minute,
 	}
 	if opts.Listen != "" {
@@ -48,7 +52,7 @@ func startEmbedded(opts *Options, dir string, note func(supervisor.Entry)) (*emb
 	}
 	log := &engineLog{errors: throttle{to: note}}
 	server.SetLoggerV2(log, false, false, false)
-	e := &embedded{server}
+	e := &embedded{server, disk}
 	started := make(chan struct{})
 	go func() { // Start returns as soon as everything is up, or when it has told the log why not
 		defer close(started)
@@ -70,8 +74,8 @@ func startEmbedded(opts *Options, dir string, note func(supervisor.Entry)) (*emb
 	return e, nil
 }
 
-// maxPayload leaves room for the headers beside a value of the largest size.
-const maxPayload = ipc.MaxChunk + 64<<10
+// maxPayload leaves room for headers beside the largest payload, which is base64 in the answer to a call.
+const maxPayload = (ipc.MaxChunk+2)/3*4 + 128<<10
 
 // stop ends the server within stopTime.
 func (e *embedded) stop() error {
@@ -80,6 +84,9 @@ func (e *embedded) stop() error {
 		defer close(ended)
 		e.server.Shutdown()
 		e.server.WaitForShutdown()
+		if e.disk != nil {
+			e.disk.close()
+		}
 	}()
 	timer := time.NewTimer(stopTime)
 	defer timer.Stop()

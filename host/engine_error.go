@@ -32,6 +32,15 @@ func explain(err error, what string, write bool) *ipc.Error {
 	return e
 }
 
+// tooLarge says of a message that was not sent because of its size what that may be.
+func tooLarge(conn *nats.Conn, err error) error {
+	if !errors.Is(err, nats.ErrMaxPayload) {
+		return err
+	}
+	return ipc.Refuse(ipc.CodeTooLarge, "with its headers it is more than the %d bytes that the NATS server takes, its max_payload; raise that, or put it into a blob, which is sent in parts of %d KiB",
+		conn.MaxPayload(), partSize>>10)
+}
+
 // cutOff reports whether a connection ended in the middle: what was asked may have been done.
 func cutOff(err error) bool {
 	for _, e := range []error{nats.ErrDisconnected, nats.ErrConnectionClosed, jetstream.ErrConnectionClosed, nats.ErrStaleConnection} {
@@ -61,7 +70,7 @@ func classify(err error) (code, why string) {
 	var api *jetstream.APIError
 	switch {
 	case is(nats.ErrMaxPayload, jetstream.ErrStreamMessageExceedsMaximum, jetstream.ErrMaxBytesExceeded):
-		return ipc.CodeTooLarge, "it is more than the engine takes: 1 MiB in the one that is part of ixt; a NATS server has its max_payload, which counts headers too"
+		return ipc.CodeTooLarge, "it is more than the engine takes"
 	case is(nats.ErrNoResponders, jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount):
 		return ipc.CodeUnavailable, "the NATS server keeps nothing now; is its JetStream on (nats-server -js)?"
 	case is(nats.ErrReconnectBufExceeded, nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrConnectionClosed,

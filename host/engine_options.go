@@ -23,10 +23,15 @@ func (o *Options) check() ([]nats.Option, error) {
 		nats.IgnoreAuthErrorAbort(), // whoever runs the server may allow it yet
 		nats.ReconnectWait(500 * time.Millisecond),
 		nats.ReconnectBufSize(-1), // nothing is sent later than it was asked for
-		nats.Timeout(2 * time.Second),
+		nats.Timeout(dialTime),
 	}
 	if o.KVSync != SyncAlways && o.KVSync != SyncInterval {
 		return nil, invalid("kv sync %q: write %q or %q", o.KVSync, SyncAlways, SyncInterval)
+	}
+	for bucket, sync := range o.KVBuckets {
+		if sync != SyncAlways && sync != SyncInterval {
+			return nil, invalid("kv sync %q of the bucket %s: write %q or %q", sync, bucket, SyncAlways, SyncInterval)
+		}
 	}
 	if o.URL == "" {
 		for name, file := range map[string]string{"credentials": o.Credentials, "nkey": o.NKey, "CA": o.CA, "certificate": o.Cert, "key": o.Key} {

@@ -38,6 +38,7 @@ func TestBadOptionsAreRefusedWithARemedy(t *testing.T) {
 		"listen and URL":          {host.Options{URL: "nats://a", Listen: "127.0.0.1:4222"}, "leave one of them out"},
 		"listen":                  {host.Options{Listen: "4222"}, "127.0.0.1:4222"},
 		"sync":                    {host.Options{KVSync: "sometimes"}, `"interval"`},
+		"sync of a bucket":        {host.Options{KVBuckets: map[string]string{"a": "sometimes"}}, `"interval"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +108,7 @@ func TestEngineComesBackByItself(t *testing.T) {
 	r.add("plc", publishes)
 	r.add("report", subscribes)
 	r.start()
-	r.await("the NATS server at " + server.url() + " cannot be reached")
+	require.Contains(t, r.await("the NATS server at "+server.url()+" cannot be reached").Text, "connection refused: is it running")
 	unavailable := func() {
 		began := time.Now()
 		requireCode(t, r.tryPublish("plc", "plc.a", "0"), ipc.CodeUnavailable)
@@ -139,7 +140,11 @@ func TestEngineComesBackByItself(t *testing.T) {
 	r.publish("plc", "plc.a", "3")
 	require.Equal(t, "3", r.next("report").Text, "subscriptions are there again")
 	r.publish("plc", "plc.b", "4")
-	require.Equal(t, "4", r.next("report").Text)
+	e := r.next("report")
+	if e.Text == "2" { // whose acknowledgement was on its way when the server went
+		e = r.next("report")
+	}
+	require.Equal(t, "4", e.Text)
 }
 
 // A server that has lost everything gets what is needed again.
@@ -183,6 +188,7 @@ func TestServerThatKeepsNothing(t *testing.T) {
 	r.options.URL = server.url()
 	r.add("plc", publishes)
 	r.start()
+	require.Contains(t, r.await("keeps nothing").Text, "nats-server -js")
 	e := requireCode(t, r.tryPublish("plc", "plc.a", "1"), ipc.CodeUnavailable)
 	require.Contains(t, e.Message, "nats-server -js")
 }

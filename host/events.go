@@ -29,6 +29,7 @@ const (
 type events struct {
 	engine   *engine
 	interest *interest
+	audience *audience
 
 	life    context.Context // ended by close
 	end     context.CancelFunc
@@ -45,7 +46,7 @@ type owner struct {
 }
 
 func newEvents(e *engine) *events {
-	s := &events{engine: e, interest: newInterest(), owners: map[owner]map[string]*subscription{}}
+	s := &events{engine: e, interest: newInterest(), audience: newAudience(), owners: map[owner]map[string]*subscription{}}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }

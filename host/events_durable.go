@@ -67,6 +67,9 @@ func (d *durable) establish(ctx context.Context) error {
 	if err = d.find(ctx, js); err != nil {
 		return err
 	}
+	if err = d.events.engine.settle(ctx, eventStream); err != nil {
+		return err
+	}
 	return announce(ctx, conn)
 }
 
@@ -178,7 +181,7 @@ func (d *durable) greet(ctx context.Context, process int) {
 		ctx, cancel := context.WithTimeout(ctx, answerTime)
 		defer cancel()
 		if info, err := d.consumer.Info(ctx); err == nil {
-			d.restored(info.NumPending + uint64(info.NumAckPending))
+			d.restored(unhandled(info))
 		}
 	}
 	d.seen = process
@@ -232,12 +235,15 @@ func (d *durable) deliver(caller supervisor.Caller, m jetstream.Msg) {
 	working()
 	switch {
 	case err == nil:
+		d.counts.end(nil)
 		_ = m.Ack() // lost with the connection it comes again, as it would with the host
 	case d.undelivered(caller, err):
 		_ = m.Nak()
 	case attempt == maxAttempts:
+		d.counts.end(err)
 		d.giveUp(m, &event, err)
 	default:
+		d.counts.end(err)
 		_ = m.NakWithDelay(backoff(attempt))
 		d.failures.note(fmt.Sprintf("%s: handling an event on %s failed, attempt %d of %d: %v", d.name, event.Message.Topic, attempt, maxAttempts, err))
 	}
@@ -273,6 +279,7 @@ func backoff(attempt int) time.Duration {
 // giveUp ends an event that cannot be handled.
 func (d *durable) giveUp(m jetstream.Msg, event *ipc.Event, why error) {
 	_ = m.TermWithReason("given up")
+	d.counts.giveUp()
 	d.note(supervisor.Entry{
 		Kind: supervisor.KindWarning, Module: d.owner.module, Instance: d.owner.number,
 		Topic: event.Message.Topic, TraceID: event.Context.TraceID,

@@ -97,7 +97,7 @@ func (s *events) reserve(caller supervisor.Caller, p ipc.Subscription) (sub *sub
 	if len(mine) >= maxSubscriptions {
 		return nil, false, ipc.Refuse(ipc.CodeBusy, "%s has %d subscriptions, which is the limit: subscribe to patterns with * and >, or unsubscribe some", caller.ID, maxSubscriptions)
 	}
-	sub = s.newSubscription(who, p)
+	sub = s.newSubscription(who, p, s.audience.reception(caller.Module, p.Pattern))
 	mine[wanted] = sub
 	s.running.Add(1)
 	return sub, true, nil

@@ -116,6 +116,7 @@ func (p *plain) deliver(caller supervisor.Caller) bool {
 		return true
 	}
 	p.last = number
+	p.counts.end(err)
 	var failed *ipc.Error
 	if errors.As(err, &failed) && failed.Origin == ipc.FromModule {
 		p.failures.note(fmt.Sprintf("%s: handling an event on %s failed: %v", p.name, event.Message.Topic, err))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,6 +18,9 @@ import (
 
 // publish returns when the engine has the event, and has stored it if a durable subscription waits for it.
 func (s *events) publish(ctx context.Context, caller supervisor.Caller, p ipc.Publication) error {
+	if strings.ContainsAny(p.Topic, "*>") {
+		return ipc.Refuse(ipc.CodeInvalidInput, "topic %.80q has a wildcard: an event has one topic, write that; wildcards are for who subscribes", p.Topic)
+	}
 	if err := manifest.CheckTopic(p.Topic, false); err != nil {
 		return ipc.Refuse(ipc.CodeInvalidInput, "%v", err)
 	}
@@ -70,7 +74,7 @@ func (s *events) send(ctx context.Context, topic string, header nats.Header, dat
 func deliver(ctx context.Context, conn *nats.Conn, m *nats.Msg) (sent bool, err error) {
 	connections := conn.Stats().Reconnects
 	if err := conn.PublishMsg(m); err != nil {
-		return false, err
+		return false, tooLarge(conn, err)
 	}
 	if err := conn.FlushWithContext(ctx); err != nil {
 		return true, err
@@ -89,8 +93,11 @@ func (s *events) keep(ctx context.Context, conn *nats.Conn, js jetstream.JetStre
 			return false, err
 		}
 		_, err = js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
+		if err == nil {
+			err = s.engine.settle(ctx, eventStream)
+		}
 		if !again || !noStream(err) {
-			return err == nil, err
+			return err == nil, tooLarge(conn, err)
 		}
 		s.interest.doubt() // somebody has taken the stream away, and with it those who waited
 	}

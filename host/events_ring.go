@@ -13,9 +13,10 @@ type ring struct {
 	last   uint64 // number of the newest
 	first  int    // index of the oldest
 	events []*nats.Msg
+	counts *reception // of what is lost
 }
 
-func newRing(limit int) *ring { return &ring{limit: limit} }
+func newRing(limit int, counts *reception) *ring { return &ring{limit: limit, counts: counts} }
 
 func (r *ring) len() int { return len(r.events) - r.first }
 
@@ -49,6 +50,7 @@ func (r *ring) pop() (m *nats.Msg, number uint64) {
 // unpop gives back what was popped last; it is lost if what came after it fills the ring or has pushed others out.
 func (r *ring) unpop(m *nats.Msg, number uint64) {
 	if number != r.last-uint64(r.len()) || r.len() >= r.limit {
+		r.counts.drop()
 		return
 	}
 	r.bytes += m.Size()
@@ -69,5 +71,6 @@ func (r *ring) resize(limit int) {
 func (r *ring) shrink() {
 	for r.len() > r.limit || (r.bytes > ringBytes && r.len() > 1) {
 		r.pop()
+		r.counts.drop()
 	}
 }

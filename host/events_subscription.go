@@ -27,6 +27,7 @@ type subscription struct {
 	source  source
 	seat    *seat
 	note    func(supervisor.Entry)
+	counts  *reception
 
 	opened chan struct{} // closed when it is open, or err says why not
 	err    error
@@ -50,15 +51,15 @@ type source interface {
 }
 
 // newSubscription is one that is neither listed nor open.
-func (s *events) newSubscription(who owner, p ipc.Subscription) *subscription {
+func (s *events) newSubscription(who owner, p ipc.Subscription, counts *reception) *subscription {
 	sub := &subscription{
 		owner: who, name: nameOf(p), pattern: p.Pattern, group: p.Group, durable: p.Durable,
-		note: s.engine.site.Note, seat: newSeat(), opened: make(chan struct{}),
+		note: s.engine.site.Note, seat: newSeat(), counts: counts, opened: make(chan struct{}),
 	}
 	sub.ended, sub.end = context.WithCancel(s.life)
 	failures := &throttle{to: s.engine.site.Note, module: who.module, number: who.number}
 	if p.Durable == "" {
-		sub.source = &plain{subscription: sub, events: s, failures: failures, waiting: newRing(p.Buffer)}
+		sub.source = &plain{subscription: sub, events: s, failures: failures, waiting: newRing(p.Buffer, counts)}
 	} else {
 		sub.source = &durable{subscription: sub, events: s, failures: failures, from: p.From}
 	}

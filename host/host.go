@@ -28,8 +28,11 @@ type Options struct {
 	// Listen is the host:port where the server in this process can also be reached, by the nats tool say; port 0 takes a free
 	// one, and the journal has it. Whoever reaches it may read and change everything. Default: nobody can reach it.
 	Listen string
-	// KVSync is SyncAlways or SyncInterval, for the server in this process. Default: SyncAlways.
+	// KVSync is SyncAlways or SyncInterval, for those buckets of the server in this process that neither KVBuckets nor the manifest
+	// of the module whose own they are speak of. A server that others reach syncs always. Default: SyncAlways.
 	KVSync string
+	// KVBuckets is the same for single buckets, by their names. Default: none.
+	KVBuckets map[string]string
 	// Node is the name of this supervisor among those on one NATS server: letters, digits, - and _. Default: the machine's name.
 	Node string
 	// Version of the program, for other nodes to show. Default: none.
@@ -38,11 +41,12 @@ type Options struct {
 
 // Host is the engine behind the services events, kv and blob. It serves one supervisor, once.
 type Host struct {
-	engine  *engine
-	events  *events
-	kv      *kv
-	blob    *blob
-	cluster *cluster
+	engine   *engine
+	events   *events
+	kv       *kv
+	blob     *blob
+	cluster  *cluster
+	requests *requests
 }
 
 // New checks the options and reads the files they name; nothing is opened and nobody is asked yet. What cannot be is a
@@ -56,12 +60,12 @@ func New(opts *Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Host{engine: e, events: newEvents(e), kv: newKV(e), blob: newBlob(e), cluster: c}, nil
+	return &Host{engine: e, events: newEvents(e), kv: newKV(e), blob: newBlob(e), cluster: c, requests: newRequests()}, nil
 }
 
 // Services are events, kv and blob.
 func (h *Host) Services() []supervisor.Service {
-	return []supervisor.Service{h.events, h.kv, h.blob}
+	return []supervisor.Service{counted{h.events, h.requests}, counted{h.kv, h.requests}, counted{h.blob, h.requests}}
 }
 
 // Open opens the server in this process if there is something in its store or somebody may reach it; otherwise that waits for

@@ -23,7 +23,7 @@ type kv struct {
 }
 
 func newKV(e *engine) *kv {
-	s := &streams{use: e.use, create: createKV, prefix: kvStreamPrefix}
+	s := &streams{use: e.use, create: createKV, prefix: kvStreamPrefix, settle: e.settleKV}
 	return &kv{streams: s, watches: newWatches(s, func(entry supervisor.Entry) { e.site.Note(entry) })}
 }
 

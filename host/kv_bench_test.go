@@ -16,7 +16,7 @@ import (
 )
 
 // bench runs f with a host that somebody in this process asks, one request after the other.
-func bench(b *testing.B, sync string, f func(b *testing.B, ask func(service, method string, params any) json.RawMessage)) {
+func bench(b *testing.B, options host.Options, f func(b *testing.B, ask func(service, method string, params any) json.RawMessage)) {
 	dir, err := os.MkdirTemp("", "ixt")
 	require.NoError(b, err)
 	defer os.RemoveAll(dir)
@@ -25,7 +25,7 @@ func bench(b *testing.B, sync string, f func(b *testing.B, ask func(service, met
 	require.NoError(b, os.Mkdir(filepath.Join(dir, "m"), 0o755))
 	require.NoError(b, os.WriteFile(filepath.Join(dir, "m", "manifest.toml"), fmt.Appendf(nil,
 		"schema_version = \"3.0\"\n[module]\nname = \"a\"\nversion = \"1.0.0\"\n[artifacts.process]\npath = %q\n", exe), 0o644))
-	h, err := host.New(&host.Options{KVSync: sync})
+	h, err := host.New(&options)
 	require.NoError(b, err)
 	s, err := supervisor.New(&supervisor.Options{Dirs: []string{dir}, StateDir: filepath.Join(dir, "s"), Engine: h, OnDemand: true})
 	require.NoError(b, err)
@@ -46,8 +46,12 @@ func bench(b *testing.B, sync string, f func(b *testing.B, ask func(service, met
 }
 
 func eachSync(b *testing.B, f func(b *testing.B, ask func(service, method string, params any) json.RawMessage)) {
-	for _, sync := range []string{host.SyncAlways, host.SyncInterval} {
-		b.Run(sync, func(b *testing.B) { bench(b, sync, f) })
+	for name, options := range map[string]host.Options{
+		"always":                        {},
+		"interval":                      {KVSync: host.SyncInterval},
+		"always while another may wait": {KVBuckets: map[string]string{"b": host.SyncInterval}},
+	} {
+		b.Run(name, func(b *testing.B) { bench(b, options, f) })
 	}
 }
 
@@ -58,6 +62,20 @@ func BenchmarkKVSet(b *testing.B) {
 		for b.Loop() {
 			ask(ipc.ServiceKV, ipc.MethodSet, p)
 		}
+	})
+}
+
+// As many at once as a busy module has.
+func BenchmarkKVSetTogether(b *testing.B) {
+	eachSync(b, func(b *testing.B, ask func(service, method string, params any) json.RawMessage) {
+		p := ipc.KVParams{Bucket: "a", Key: "k", Payload: ipc.EncodePayload(content(100, 1))}
+		ask(ipc.ServiceKV, ipc.MethodSet, p)
+		b.SetParallelism(16)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				ask(ipc.ServiceKV, ipc.MethodSet, p)
+			}
+		})
 	})
 }
 
@@ -92,7 +110,7 @@ func BenchmarkBlobPut(b *testing.B) {
 }
 
 func BenchmarkBlobGet(b *testing.B) {
-	bench(b, host.SyncInterval, func(b *testing.B, ask func(service, method string, params any) json.RawMessage) {
+	bench(b, host.Options{KVSync: host.SyncInterval}, func(b *testing.B, ask func(service, method string, params any) json.RawMessage) {
 		putBench(ask)
 		b.SetBytes(benchBlob)
 		for b.Loop() {

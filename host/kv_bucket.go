@@ -126,13 +126,16 @@ func (b bucket) write(ctx context.Context, m *nats.Msg, want *uint64) (revision 
 			sequence = now.sequence // a marker where nothing was expected, which is as good
 		}
 	})
+	if err == nil {
+		err = b.streams.settle(ctx, b.name)
+	}
 	return revision, err
 }
 
 func publish(ctx context.Context, st *stream, m *nats.Msg) (uint64, error) {
 	ack, err := st.js.PublishMsg(ctx, m)
 	if err != nil {
-		return 0, err
+		return 0, tooLarge(st.js.Conn(), err)
 	}
 	return ack.Sequence, nil
 }

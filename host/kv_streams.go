@@ -14,7 +14,8 @@ import (
 type streams struct {
 	use    func(context.Context) (*nats.Conn, jetstream.JetStream, error) // engine.use
 	create func(ctx context.Context, js jetstream.JetStream, bucket string) error
-	prefix string // of a bucket's stream
+	prefix string                                         // of a bucket's stream
+	settle func(ctx context.Context, bucket string) error // returns when what was acknowledged is on the disk, if it has to be
 
 	mu   sync.Mutex
 	js   jetstream.JetStream // by which open were opened

@@ -21,7 +21,7 @@ import (
 )
 
 // patience bounds every wait of a test for something that must happen; it is never slept.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // rig is a directory of puppets, and the supervisor with an engine that runs them.
 type rig struct {
@@ -30,6 +30,7 @@ type rig struct {
 	dir     string // of the modules
 	state   string
 	options host.Options
+	tap     func(*host.Host) // before it is opened
 	host    *host.Host
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -72,6 +73,9 @@ func (r *rig) start() *rig {
 	h, err := host.New(&r.options)
 	require.NoError(r.t, err)
 	r.host = h
+	if r.tap != nil {
+		r.tap(h)
+	}
 	r.Supervisor, err = supervisor.New(&supervisor.Options{Dirs: []string{r.dir}, StateDir: r.state, Engine: h})
 	require.NoError(r.t, err)
 	var ctx context.Context
@@ -128,7 +132,7 @@ func (r *rig) halt() {
 	case err := <-r.ran:
 		require.NoError(r.t, err)
 		r.ran <- nil
-	case <-time.After(2 * patience):
+	case <-time.After(patience):
 		r.t.Fatalf("the supervisor did not stop; journal:\n%s", r.story())
 	}
 }

@@ -96,13 +96,10 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (Data, erro
 		call.watch.settle()
 		return Data{}, err
 	}
-	select {
-	case <-call.finished:
+	if c.await(ctx, call) {
 		c.signals.Put(call.finished) // its only signal has come
-	case <-ctx.Done():
-		if err := c.abandon(ctx, call); err != nil {
-			return Data{}, err
-		}
+	} else if err := c.abandon(ctx, call); err != nil {
+		return Data{}, err
 	}
 	return call.data, call.err
 }

@@ -96,6 +96,7 @@ type Conn struct {
 	large   sync.Pool // likewise, those with much memory
 	signals sync.Pool // of channels for call.finished
 	drafts  sync.Pool // of *decoded for envelopes that are encoded and forgotten
+	timers  sync.Pool // of *time.Timer that do not run
 }
 
 // NewConn returns a Conn over rw, which it owns from here on. Closing rw must end a Read and a Write that are under way.

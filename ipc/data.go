@@ -115,6 +115,11 @@ func Pack(v any) (Data, error) {
 		*at = Payload{}
 		defer func() { *at = d.payload }()
 	}
+	if m, ok := v.(*TargetedMessage); ok {
+		if d.object, ok = m.encode(); ok {
+			return d, nil
+		}
+	}
 	var err error
 	d.object, err = json.Marshal(v)
 	return d, err
@@ -124,15 +129,23 @@ func Pack(v any) (Data, error) {
 func (d Data) Unpack(v any) error {
 	c, carries := v.(carrier)
 	if !carries || !d.apart {
-		return json.Unmarshal(d.JSON(), v)
+		return unpack(d.JSON(), v)
 	}
-	if len(d.object) > 0 {
-		if err := json.Unmarshal(d.object, v); err != nil {
-			return err
-		}
+	if err := unpack(ObjectData(d.object).JSON(), v); err != nil {
+		return err
 	}
 	*c.carried() = d.payload
 	return nil
+}
+
+func unpack(object json.RawMessage, v any) error {
+	if m, ok := v.(*TargetedMessage); ok {
+		if m.decode(object) {
+			return nil
+		}
+		*m = TargetedMessage{}
+	}
+	return json.Unmarshal(object, v)
 }
 
 // size is about the length of JSON.

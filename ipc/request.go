@@ -30,12 +30,24 @@ func (r *request) Value(any) any { return nil }
 func (r *request) Done() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.watchTime()
+	return r.ended()
+}
+
+// Ends is what Done is made of: it lets whoever waits for the time himself do without a timer.
+func (r *request) Ends() (ended, _ <-chan struct{}, limit time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ended(), nil, r.limit
+}
+
+// ended is closed when the request ends by something else than its time, unless that is watched. The caller holds mu.
+func (r *request) ended() <-chan struct{} {
 	if r.done == nil {
 		r.done = make(chan struct{})
 		if r.err != nil {
 			close(r.done)
 		}
-		r.watchTime()
 	}
 	return r.done
 }

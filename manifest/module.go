@@ -43,6 +43,8 @@ type Module struct {
 	Replace Replace `key:"replace"`
 	// How much of a module's output is kept.
 	Logs Logs `key:"logs"`
+	// How what the module keeps with the service `kv` is kept.
+	KV KV `key:"kv"`
 	// Rules for one topic each: `[services."press.check"]`. The topic has to be in `provides.services`.
 	Services map[string]Service `key:"services"`
 

@@ -103,6 +103,13 @@ type Logs struct {
 	MaxAge Duration `key:"max_age" default:"336h" min:"1m"`
 }
 
+// KV is how the module's own bucket of keys and values is kept by the engine that is part of the supervisor.
+type KV struct {
+	// When what was set is on the disk: `always` before the answer; `interval` within 2 minutes, which a power cut may cost. Empty: as supervisor.toml says
+	// under `kv.sync`.
+	Sync string `key:"sync" enum:"always,interval"`
+}
+
 // Service is how calls on one provided topic are treated.
 type Service struct {
 	// Longest time one call may take when the caller names no shorter one.

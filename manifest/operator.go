@@ -72,8 +72,11 @@ type OperatorEngine struct {
 
 // OperatorKV is how keys and values are kept by the engine that is part of the supervisor.
 type OperatorKV struct {
-	// When what was set is on the disk: `always` before the answer; `interval` within 2 minutes, which a power cut may cost.
+	// When what was set is on the disk: `always` before the answer; `interval` within 2 minutes, which a power cut may cost. It is for the buckets
+	// that nobody else speaks of: neither `kv.buckets` nor, for its own bucket, a module's `kv.sync`.
 	Sync string `key:"sync" default:"always" enum:"always,interval"`
+	// The same for single buckets, by name, whatever a manifest says: `buckets = { line-state = "interval" }`.
+	Buckets map[string]string `key:"buckets" enum:"always,interval"`
 }
 
 // Override is what an operator changes for one module. Of Module only the keys that were written are set; [Resolve] lays

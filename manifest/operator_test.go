@@ -18,3 +18,13 @@ func TestWhoMayLookIn(t *testing.T) {
 	require.Empty(t, op.Admin.Metrics, "nobody, unless the operator says so")
 	require.Empty(t, op.Trace.Endpoint)
 }
+
+func TestHowBucketsAreSynced(t *testing.T) {
+	op, err := manifest.ParseOperator("supervisor.toml", []byte("[kv]\nsync = \"interval\"\nbuckets = { line-state = \"always\" }\n[module.press]\nkv.sync = \"interval\"\n"))
+	require.NoError(t, err)
+	require.Equal(t, "interval", op.KV.Sync)
+	require.Equal(t, map[string]string{"line-state": "always"}, op.KV.Buckets)
+	require.Equal(t, "interval", op.Module["press"].KV.Sync)
+	_, err = manifest.ParseOperator("supervisor.toml", []byte("kv.buckets = { line-state = \"sometimes\" }"))
+	require.ErrorContains(t, err, "always")
+}

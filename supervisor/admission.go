@@ -3,17 +3,72 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/ixtrun/ixt/ipc"
+	"github.com/ixtrun/ixt/manifest"
 )
 
+// admit finds the topic, counts the call as open and gives it a slot if one is free.
+func (r *router) admit(f *flight) (*topic, *delivery, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, err := r.find(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.open++
+	f.shorten(t.timeout())
+	return t, t.take(f), nil
+}
+
+// check is whether admit would let the call in.
+func (r *router) check(f *flight) error {
+	r.mu.Lock()
+	_, err := r.find(f)
+	r.mu.Unlock()
+	if err != nil {
+		return r.verdict(nil, nil, f, err)
+	}
+	return nil
+}
+
+func (r *router) find(f *flight) (*topic, error) {
+	t := r.topics[f.msg.Topic]
+	switch {
+	case t == nil:
+		return nil, r.noProvider(f.msg.Topic)
+	case !t.narrow(f):
+		return nil, ipc.Errorf(ipc.CodeNoProvider, "no module %s provides %s; it is provided by %s", f.target, t.name, strings.Join(t.modules, ", "))
+	case f.foreign && !t.rules.Export:
+		return nil, ipc.Errorf(ipc.CodeNoProvider, "%s is not exported; write export = true under [services.%q] in its manifest", t.name, t.name)
+	case r.closing && (f.foreign || f.mc.SourceModule == fromHost):
+		return nil, ipc.Errorf(ipc.CodeUnavailable, "the supervisor is stopping")
+	case f.depth > maxDepth:
+		return nil, ipc.Errorf(ipc.CodeLoop, "the call to %s is nested deeper than %d calls", t.name, maxDepth)
+	}
+	return t, nil
+}
+
+func (r *router) noProvider(name string) error {
+	names := make([]string, 0, len(r.topics))
+	for known := range r.topics {
+		names = append(names, known)
+	}
+	hint := "`ixt topics` lists what there is"
+	if near := manifest.Nearest(name, names); near != "" {
+		hint = "did you mean " + near + "? " + hint
+	}
+	return ipc.Errorf(ipc.CodeNoProvider, "no module provides %s; %s", name, hint)
+}
+
 // acquire waits for a provider with a free slot and takes the slot.
-func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*provider, error) {
-	w := &waiter{priority: min(max(f.msg.Priority, ipc.Low), ipc.Urgent), flight: f, granted: make(chan *provider, 1)}
-	p, err := r.place(t, f, w)
-	if p != nil || err != nil {
-		return p, err
+func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*delivery, error) {
+	w := &waiter{priority: min(max(f.msg.Priority, ipc.Low), ipc.Urgent), flight: f, granted: make(chan *delivery, 1)}
+	d, err := r.place(t, f, w)
+	if d != nil || err != nil {
+		return d, err
 	}
 	for {
 		changed, orphaned := r.prospects(t, f)
@@ -22,17 +77,17 @@ func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*provider, e
 				return nil, errElsewhere
 			}
 			r.demand(f.modules)
-			if o := r.outlook(f.modules, f.deadline()); o.hopeless && r.leave(t, w) {
+			if o := r.outlook(f.modules, f.limit); o.hopeless && r.leave(t, w) {
 				return nil, ipc.Errorf(ipc.CodeUnavailable, "%s", o.why)
 			}
 		}
 		select {
-		case p := <-w.granted:
-			return p, nil
+		case d := <-w.granted:
+			return d, nil
 		case <-changed:
 		case <-ctx.Done():
 			if !r.leave(t, w) {
-				r.release(t, <-w.granted, delivery{flight: f}, false) // the slot came in the same moment
+				r.release(<-w.granted) // the slot came in the same moment
 			}
 			return nil, r.expired(ctx, t, f)
 		}
@@ -40,16 +95,15 @@ func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*provider, e
 }
 
 // place takes a slot at once, or queues w, or refuses.
-func (r *router) place(t *topic, f *flight, w *waiter) (*provider, error) {
+func (r *router) place(t *topic, f *flight, w *waiter) (*delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if d := t.take(f); d != nil {
+		return d, nil
+	}
 	if f.waitsForItself(t) {
 		return nil, ipc.Errorf(ipc.CodeLoop, "the call to %s would wait for a call that waits for it; "+
 			"let the module handle more calls at once (max_concurrency) or call it after answering", t.name)
-	}
-	if p := t.choose(f); p != nil { // nobody waits for it, or it would not be free
-		p.occupy(t, f)
-		return p, nil
 	}
 	limit := t.rules.Queue
 	if len(t.fitting(f)) == 0 {
@@ -95,19 +149,17 @@ func gaveUp() *ipc.Error {
 	return e
 }
 
-// release gives a slot back and hands it to who waits for it. lost says that the call had been written and will have no answer.
-func (r *router) release(t *topic, p *provider, d delivery, lost bool) {
+// release gives a slot back and hands it to who waits for it.
+func (r *router) release(d *delivery) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(p.open, d.flight)
-	if lost {
+	p, t := d.offer.provider, d.offer.topic
+	d.vacate()
+	if d.lost() {
 		p.lose(d)
 	}
 	t.counts.answered(d)
-	p.perTopic[t.name]--
-	if t.drained.event(time.Now()); len(t.queue) == 0 {
-		t.drained.idle() // the next call may come whenever it likes
-	}
+	t.drained.event(len(t.queue) > 0)
 	r.dispatch(p)
 	p.checkIdle()
 }
@@ -121,20 +173,21 @@ func (r *router) dispatch(p *provider) {
 	for {
 		byAge := (p.turn+1)%fairness == 0
 		var next *waiter
-		var from *topic
-		for name := range p.topics {
-			t := r.topics[name]
-			if w := t.first(p, byAge); w != nil && p.free(t) && (next == nil || w.before(next, byAge)) {
-				next, from = w, t
+		var from *offer
+		for _, o := range p.offers {
+			if len(o.topic.queue) == 0 || !o.free() {
+				continue
+			}
+			if w := o.topic.first(p, byAge); w != nil && (next == nil || w.before(next, byAge)) {
+				next, from = w, o
 			}
 		}
 		if next == nil {
 			return
 		}
 		p.turn++
-		from.leave(next)
-		p.occupy(from, next.flight)
-		next.granted <- p
+		from.topic.leave(next)
+		next.granted <- from.occupy(next.flight)
 	}
 }
 
@@ -150,9 +203,9 @@ func (w *waiter) before(v *waiter, byAge bool) bool {
 func (r *router) load(p *provider, now time.Time) (open int, overdue time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for f := range p.open {
-		if deadline := f.deadline(); !deadline.IsZero() {
-			overdue = max(overdue, now.Sub(deadline))
+	for _, d := range p.open {
+		if !d.limit.IsZero() {
+			overdue = max(overdue, now.Sub(d.limit))
 		}
 	}
 	return len(p.open), overdue

@@ -2,26 +2,9 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 
 	"github.com/ixtrun/ixt/ipc"
 )
-
-// within returns ctx limited by parent's deadline and cancellation: a child never outlives its parent.
-func within(ctx, parent context.Context) (context.Context, context.CancelFunc) {
-	var cancel context.CancelFunc
-	if deadline, limited := parent.Deadline(); limited {
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-	} else {
-		ctx, cancel = context.WithCancel(ctx)
-	}
-	stop := context.AfterFunc(parent, func() {
-		if !errors.Is(parent.Err(), context.DeadlineExceeded) { // then the child's own deadline has come, too
-			cancel()
-		}
-	})
-	return ctx, func() { stop(); cancel() }
-}
 
 // messageBus is the service by which modules call each other's topics.
 type messageBus struct{ s *Supervisor }

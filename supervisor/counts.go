@@ -69,7 +69,7 @@ func (c *counts) attempt(f *flight, e *ipc.Error) {
 }
 
 // answered takes down that the module owes nothing more for a delivery.
-func (c *counts) answered(d delivery) {
+func (c *counts) answered(d *delivery) {
 	if !d.answered {
 		return
 	}

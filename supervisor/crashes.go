@@ -29,9 +29,9 @@ func (s *Supervisor) Crashes() *crash.Store {
 // crashed is a report on its way to the disk.
 type crashed struct {
 	report crash.Report
-	lost   []delivery // the calls that went down with it
-	born   time.Time  // zero: there was no process
-	dumped time.Time  // when it was asked where it hangs; zero: it was not
+	lost   []*delivery // the calls that went down with it
+	born   time.Time   // zero: there was no process
+	dumped time.Time   // when it was asked where it hangs; zero: it was not
 	end    time.Time
 }
 
@@ -89,7 +89,7 @@ func (s *Supervisor) quote(c *crashed) {
 	c.report.Lines, c.report.Dump = before, text.String()
 }
 
-func describeCall(d delivery, end time.Time) crash.Call {
+func describeCall(d *delivery, end time.Time) crash.Call {
 	c := crash.Call{
 		Topic: d.msg.Topic, CallID: d.mc.CallID, TraceID: d.mc.TraceID, AgeMS: end.Sub(d.accepted).Milliseconds(), Attempt: d.attempt,
 	}
@@ -160,7 +160,7 @@ func (e ending) describe() crash.Cause {
 }
 
 // lostWith are the first of the calls that a provider will never answer.
-func (r *router) lostWith(p *provider) []delivery {
+func (r *router) lostWith(p *provider) []*delivery {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return p.lost

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,31 +18,37 @@ const maxDepth = 16
 type flight struct {
 	msg      ipc.Message
 	mc       ipc.Context
-	target   string          // the only one who may get it: name, name:version or name:version/instance-002; "": any provider
-	ttl      time.Duration   // the caller's limit, within the topic's; 0: none
-	modules  []string        // those that may get it
-	node     string          // the only node that may get it; "": any
-	roams    bool            // it may go to another supervisor
-	foreign  bool            // it comes from one
-	parent   *flight         // the call in whose handling this one was made
-	depth    int             // number of ancestors
-	accepted time.Time       // when the supervisor took it on
-	tries    int             // at finding an instance; those that delivered nothing are no attempts
-	asked    time.Time       // when the latest try began
-	granted  time.Time       // when it found one; zero: it has not
-	ended    time.Time       // when it ended
-	handling atomic.Uint64   // its SpanHandle, if somebody traces
-	ctx      context.Context // ends with the call
-	provider *provider       // who has it now; guarded by router.mu
-	gaveUp   bool            // its caller does not wait for the answer any more; guarded by router.mu
-	answered bool            // the module has answered; guarded by router.mu
+	target   string        // the only one who may get it: name, name:version or name:version/instance-002; "": any provider
+	ttl      time.Duration // the caller's limit, within the topic's; 0: none
+	modules  []string      // those that may get it
+	node     string        // the only node that may get it; "": any
+	roams    bool          // it may go to another supervisor
+	foreign  bool          // it comes from one
+	parent   *flight       // the call in whose handling this one was made
+	depth    int           // number of ancestors
+	accepted time.Time     // when the supervisor took it on
+	limit    time.Time     // when its time is over; zero: never
+	tries    int           // at finding an instance; those that delivered nothing are no attempts
+	asked    time.Time     // when the latest try began
+	granted  time.Time     // when it found one; zero: it has not
+	ended    time.Time     // when it ended
+	handling atomic.Uint64 // its SpanHandle, if somebody traces
+	term     *term         // the ctx of what is done for it, which ends with it
+	provider *provider     // who has it now; guarded by router.mu
+	gaveUp   bool          // its caller does not wait for the answer any more; guarded by router.mu
+	answered bool          // the module has answered; guarded by router.mu
 }
 
-// delivery is one attempt at a call.
+// delivery is one attempt at a call: it holds a slot until the module owes nothing more.
 type delivery struct {
 	*flight
+	router   *router
+	offer    *offer
+	place    int // among the provider's open ones; guarded by router.mu
 	attempt  int
+	id       int64 // of the request; 0: it was not written
 	answered bool
+	watch    ipc.Watch
 }
 
 // fromHost is the source of calls that come from outside, not from a module.
@@ -58,8 +65,8 @@ func (f *flight) waitsForItself(t *topic) bool {
 	if f.parent == nil {
 		return false
 	}
-	providers := t.fitting(f)
-	if len(providers) == 0 {
+	offers := t.fitting(f)
+	if len(offers) == 0 {
 		for a := f.parent; a != nil; a = a.parent {
 			if a.provider.alone(t) && a.provider.instance.yields() {
 				return true
@@ -74,8 +81,8 @@ func (f *flight) waitsForItself(t *topic) bool {
 			here[a.provider]++
 		}
 	}
-	for _, p := range providers {
-		limit := p.topics[t.name].Concurrency
+	for _, o := range offers {
+		p, limit := o.provider, o.rules.Concurrency
 		if all[p] < p.limit && (limit == 0 || here[p] < limit) {
 			return false
 		}
@@ -83,35 +90,82 @@ func (f *flight) waitsForItself(t *topic) bool {
 	return true
 }
 
-// deadline is when the call's time is over, the zero time if it has no limit.
-func (f *flight) deadline() time.Time {
-	deadline, _ := f.ctx.Deadline()
-	return deadline
+// begin starts the call's time: what ctx leaves it, and its own limit.
+func (f *flight) begin(ctx context.Context) {
+	f.accepted = time.Now()
+	if f.mc.Timestamp == 0 {
+		f.mc.Timestamp = f.accepted.Unix()
+	}
+	f.limit, _ = ctx.Deadline()
+	f.shorten(f.ttl)
+}
+
+// shorten makes the call's time end so long after it has begun, unless it ends before. 0 is any time.
+func (f *flight) shorten(ttl time.Duration) {
+	if ttl <= 0 {
+		return
+	}
+	if end := f.accepted.Add(ttl); f.limit.IsZero() || end.Before(f.limit) {
+		f.limit = end
+	}
 }
 
 // follow keeps the slot until the module owes nothing more, and lets the calls that the module makes meanwhile find f.
-func (r *router) follow(t *topic, p *provider, f *flight) *ipc.Watch {
-	var id int64
-	attempt := f.mc.Attempt
+func (r *router) follow(d *delivery) *ipc.Watch {
 	if r.spans != nil {
-		f.handling.Store(f.partID(saltHandle))
+		d.handling.Store(d.partID(saltHandle))
 	}
-	return &ipc.Watch{
-		Written: func(written int64) {
-			id = written
-			p.instance.flights.Store(id, f)
-		},
-		Settled: func(answered bool) {
-			if id != 0 {
-				p.instance.flights.Delete(id)
-			}
-			r.release(t, p, delivery{f, attempt, answered}, id != 0 && !answered)
-		},
+	d.router, d.attempt = r, d.mc.Attempt
+	d.watch = ipc.Watch{Written: d.written, Settled: d.settled}
+	return &d.watch
+}
+
+func (d *delivery) written(id int64) {
+	d.id = id
+	d.offer.provider.handles.add(id, d.flight)
+}
+
+func (d *delivery) settled(answered bool) {
+	if d.answered = answered; d.id != 0 {
+		d.offer.provider.handles.remove(d.id)
 	}
+	d.router.release(d)
+}
+
+// lost reports, of a delivery that is settled, whether the module has seen the call and will never answer it.
+func (d *delivery) lost() bool { return d.id != 0 && !d.answered }
+
+// handles are the calls that a process has, by the ids that it knows them by.
+type handles struct {
+	mu   sync.Mutex
+	open map[int64]*flight
+}
+
+func (h *handles) add(id int64, f *flight) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open == nil {
+		h.open = map[int64]*flight{}
+	}
+	h.open[id] = f
+}
+
+func (h *handles) remove(id int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.open, id)
+}
+
+// find returns the call that has an id; nil if none has.
+func (h *handles) find(id int64) *flight {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open[id]
 }
 
 // again decides whether a failed call goes to another instance, within its deadline.
-func (r *router) again(ctx context.Context, t *topic, p *provider, f *flight, err error) bool {
+func (r *router) again(ctx context.Context, d *delivery, err error) bool {
+	f, p, t := d.flight, d.offer.provider, d.offer.topic
 	var e *ipc.Error
 	if !errors.As(err, &e) || e.Origin == ipc.FromModule {
 		return false
@@ -120,8 +174,7 @@ func (r *router) again(ctx context.Context, t *topic, p *provider, f *flight, er
 	case ipc.CodeUnavailable: // the connection ended first: nobody has seen the call
 		r.repeat(t, p, f, e, 0)
 	case ipc.CodeModuleGone, ipc.CodeProtocolError:
-		rules := p.topics[t.name]
-		if ctx.Err() != nil || !rules.Idempotent || f.mc.Attempt >= rules.Attempts || p.talk.Err() == nil { // then it was a bad answer, and no more
+		if ctx.Err() != nil || !d.offer.rules.Idempotent || f.mc.Attempt >= d.offer.rules.Attempts || p.talk.Err() == nil { // then it was a bad answer, and no more
 			return false
 		}
 		r.repeat(t, p, f, e, 1)

@@ -123,7 +123,7 @@ func because(reason string) string {
 // healthWatch asks one process how it is, at most one question at a time.
 type healthWatch struct {
 	policy  healthPolicy
-	ticker  *time.Ticker // nil: never asks
+	timer   *time.Timer // nil: never asks
 	asking  bool
 	answers chan sighting
 	cancel  context.CancelFunc
@@ -132,22 +132,30 @@ type healthWatch struct {
 func newHealthWatch(rules manifest.Health, off bool) *healthWatch {
 	w := &healthWatch{policy: healthPolicy{rules: rules}, answers: make(chan sighting, 1), cancel: func() {}}
 	if !off && rules.Interval > 0 {
-		w.ticker = time.NewTicker(rules.Interval.Std())
+		w.timer = time.NewTimer(w.pause())
 	}
 	return w
 }
 
+// pause is the time to the next question: an interval at most, and a hundredth less at least, so that it ends together with
+// those of other instances. An idle supervisor then wakes once for many of them.
+func (w *healthWatch) pause() time.Duration {
+	now, interval := time.Now(), w.policy.rules.Interval.Std()
+	due := now.Add(interval).Truncate(min(interval/100, pulseGap))
+	return due.Sub(now)
+}
+
 func (w *healthWatch) due() <-chan time.Time {
-	if w.ticker == nil || w.asking {
+	if w.timer == nil || w.asking {
 		return nil
 	}
-	return w.ticker.C
+	return w.timer.C
 }
 
 // stop ends the watch and waits for an open question.
 func (w *healthWatch) stop() {
-	if w.ticker != nil {
-		w.ticker.Stop()
+	if w.timer != nil {
+		w.timer.Stop()
 	}
 	w.cancel()
 	if w.asking {
@@ -162,6 +170,7 @@ var errOverdue = errors.New("a call is past its deadline and not answered")
 // that call is past its deadline.
 func (in *instance) checkHealth(life context.Context, p *incarnation, w *healthWatch) {
 	w.asking = true
+	w.timer.Reset(w.pause())
 	done := func() {}
 	if p.provider.serial {
 		if !in.s.router.reserve(p.provider) {
@@ -173,6 +182,7 @@ func (in *instance) checkHealth(life context.Context, p *incarnation, w *healthW
 	ctx, cancel := context.WithTimeout(life, w.policy.rules.Timeout.Std())
 	w.cancel = cancel
 	go func() {
+		defer in.s.pulse.listen()()
 		asked := time.Now()
 		health, err := p.talk.Health(ctx)
 		done()

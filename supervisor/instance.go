@@ -33,8 +33,6 @@ type instance struct {
 
 	lease lease // of a singleton; run's own
 
-	flights sync.Map // open handle id -> *flight, of the current process
-
 	mu       sync.Mutex
 	record   record
 	provider *provider // while there is one
@@ -312,6 +310,7 @@ type incarnation struct {
 	talk     conversation
 	proc     *process.Process // nil if it is not spawned yet, or if a person starts it
 	provider *provider        // nil before init is answered
+	handles  handles          // the calls it has
 	output   output           // the readers of stdout and stderr
 	byHand   bool             // a person starts it; it is awaited and not timed
 	died     bool             // the process ended by itself

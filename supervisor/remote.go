@@ -71,23 +71,15 @@ func (r *router) away(f *flight) (bool, error) {
 		return true, ipc.Errorf(ipc.CodeNoProvider, "there is no node %s: this supervisor is alone; `ixt run --nats URL` joins it to others", f.node)
 	case !f.roams:
 		return true, ipc.Errorf(ipc.CodeDenied, "%s may not be called on other nodes; put it into remote under [requires]", f.msg.Topic)
-	case !r.elsewhere(f):
-		return true, ipc.Errorf(ipc.CodeNoProvider, "node %s offers no %s; `ixt ps --all` shows the nodes, and only topics with export = true are offered", f.node, f.msg.Topic)
 	}
 	return true, nil
 }
 
 // callRemote hands a call over to another supervisor, whose verdict stands.
 func (r *router) callRemote(ctx context.Context, f *flight) (ipc.Data, error) {
-	if f.ttl > 0 && f.ctx == nil { // nothing here has limited it yet
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, f.ttl)
-		defer cancel()
-	}
-	if f.accepted.IsZero() {
-		f.accepted = time.Now()
-	}
-	data, err := r.remote.Call(ctx, RemoteCall{Message: f.msg, Context: f.mc, Node: f.node, Target: f.target, Depth: f.depth})
+	term := newTerm(ctx, nil, f.limit)
+	defer term.end()
+	data, err := r.remote.Call(term, RemoteCall{Message: f.msg, Context: f.mc, Node: f.node, Target: f.target, Depth: f.depth})
 	f.ended = time.Now()
 	var e *ipc.Error
 	_ = errors.As(err, &e)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,13 +14,16 @@ import (
 // router takes calls to providers: bounded queues, deadlines, slots. It alone owns which instance takes calls, how many
 // each has open and who waits; its lock is never held across a call, a callback or a wait.
 //
-//	call ─> admit ─> acquire ─> conversation.Call ─> verdict
+//	call ─> admit ─> acquire ─> conversation.Call ─> finish, or verdict
 //	          │         │             │
 //	     NO_PROVIDER   BUSY       retried elsewhere when not delivered, or when idempotent and the instance died
 //	                UNAVAILABLE
 //	                TTL_EXPIRED
 //
-// flight.go has the life of one call, admission.go the waiting for a slot, topic.go what is waited for.
+// A call that finds a free slot gets it from admit and takes the lock three times: to enter, to give back the slot when the module
+// has answered, to be counted.
+//
+// flight.go has the life of one call, admission.go how it is let in and waits for a slot, topic.go what is waited for.
 type router struct {
 	journal *Journal
 	remote  Remote                                             // nil: this supervisor is alone
@@ -76,9 +78,13 @@ func (r *router) attach(p *provider) {
 		return
 	}
 	p.attached, p.idle = true, make(chan struct{})
-	for name := range p.topics {
-		t := r.topics[name]
-		t.providers = append(t.providers, p)
+	if p.offers == nil {
+		for name, rules := range p.instance.module.Services {
+			p.offers = append(p.offers, &offer{provider: p, topic: r.topics[name], rules: rules})
+		}
+	}
+	for _, o := range p.offers {
+		o.topic.offers = append(o.topic.offers, o)
 	}
 	r.dispatch(p)
 	r.announce()
@@ -92,9 +98,8 @@ func (r *router) detach(p *provider) <-chan struct{} {
 		return p.idle
 	}
 	p.attached = false
-	for name := range p.topics {
-		t := r.topics[name]
-		t.providers = slices.DeleteFunc(t.providers, func(q *provider) bool { return q == p })
+	for _, o := range p.offers {
+		o.topic.offers = slices.DeleteFunc(o.topic.offers, func(other *offer) bool { return other == o })
 	}
 	p.checkIdle()
 	r.announce()
@@ -116,6 +121,7 @@ func (r *router) stateChanged() {
 
 // call takes one call to its end. The error is always an *ipc.Error with Outcome and Origin.
 func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
+	f.begin(ctx)
 	away, err := r.away(f)
 	if err != nil {
 		return ipc.Data{}, r.verdict(nil, nil, f, err)
@@ -123,102 +129,61 @@ func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
 	if away {
 		return r.callRemote(ctx, f)
 	}
-	t, err := r.admit(f)
+	t, d, err := r.admit(f)
 	switch {
+	case err == nil:
 	case ipc.IsCode(err, ipc.CodeNoProvider) && r.elsewhere(f):
 		return r.callRemote(ctx, f)
-	case err != nil:
+	default:
 		return ipc.Data{}, r.verdict(nil, nil, f, r.hintElsewhere(f, err))
 	}
+	if d == nil { // somebody may have to be started first
+		r.demand(f.modules)
+		r.awaitBuilds(ctx, f.modules)
+		f.begin(ctx)
+		f.shorten(t.timeout())
+	}
+	f.term = newTerm(ctx, nil, f.limit)
+	defer f.term.end()
+	data, err := r.deliver(f.term, t, d, f)
+	if err == nil {
+		return data, nil // finish has let it go
+	}
 	defer r.ended()
-	r.demand(f.modules)
-	r.awaitBuilds(ctx, f.modules)
-	limit := t.rules.Timeout.Std()
-	if t.byHand {
-		limit = 0
+	if errors.Is(err, errElsewhere) {
+		return r.callRemote(ctx, f)
 	}
-	if f.ttl > 0 && (limit == 0 || f.ttl < limit) {
-		limit = f.ttl
-	}
-	cancel := context.CancelFunc(func() {})
-	if limit > 0 {
-		ctx, cancel = context.WithTimeout(ctx, limit)
-	}
-	defer cancel()
-	f.ctx, f.accepted = ctx, time.Now()
-	f.asked = f.accepted
-	for f.mc.Attempt = max(f.mc.Attempt, 1); ; f.asked, f.granted = f.ended, (time.Time{}) {
+	return ipc.Data{}, err
+}
+
+// deliver tries one instance after the other, the first with the slot d, if the call has one already.
+func (r *router) deliver(ctx context.Context, t *topic, d *delivery, f *flight) (data ipc.Data, err error) {
+	f.asked, f.granted = f.accepted, f.accepted
+	for f.mc.Attempt = max(f.mc.Attempt, 1); ; f.asked, d = f.ended, nil {
 		f.tries++
-		p, err := r.acquire(ctx, t, f)
-		if errors.Is(err, errElsewhere) {
-			return r.callRemote(ctx, f)
+		if d == nil {
+			f.granted = time.Time{}
+			d, err = r.acquire(ctx, t, f)
+			if errors.Is(err, errElsewhere) {
+				return ipc.Data{}, err
+			}
+			if err != nil {
+				f.ended = time.Now()
+				return ipc.Data{}, r.verdict(t, nil, f, err)
+			}
+			f.granted = time.Now()
 		}
-		if err != nil {
-			f.ended = time.Now()
-			return ipc.Data{}, r.verdict(t, nil, f, err)
-		}
-		f.granted = time.Now()
-		data, err := p.talk.Call(ctx, f.msg, f.mc, r.follow(t, p, f))
+		p := d.offer.provider
+		data, err = p.talk.Call(ctx, f.msg, f.mc, r.follow(d))
 		f.ended = time.Now()
 		if err == nil {
 			r.finish(t, p, f, nil)
 			return data, nil
 		}
-		if !r.again(ctx, t, p, f, err) {
+		if !r.again(ctx, d, err) {
 			return ipc.Data{}, r.verdict(t, p, f, err)
 		}
 	}
-}
-
-// admit finds the topic and counts the call as open.
-func (r *router) admit(f *flight) (*topic, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	t, err := r.find(f)
-	if err == nil {
-		r.open++
-	}
-	return t, err
-}
-
-// check is whether admit would let the call in.
-func (r *router) check(f *flight) error {
-	r.mu.Lock()
-	_, err := r.find(f)
-	r.mu.Unlock()
-	if err != nil {
-		return r.verdict(nil, nil, f, err)
-	}
-	return nil
-}
-
-func (r *router) find(f *flight) (*topic, error) {
-	t := r.topics[f.msg.Topic]
-	switch {
-	case t == nil:
-		return nil, r.noProvider(f.msg.Topic)
-	case !t.narrow(f):
-		return nil, ipc.Errorf(ipc.CodeNoProvider, "no module %s provides %s; it is provided by %s", f.target, t.name, strings.Join(t.modules, ", "))
-	case f.foreign && !t.rules.Export:
-		return nil, ipc.Errorf(ipc.CodeNoProvider, "%s is not exported; write export = true under [services.%q] in its manifest", t.name, t.name)
-	case r.closing && (f.foreign || f.mc.SourceModule == fromHost):
-		return nil, ipc.Errorf(ipc.CodeUnavailable, "the supervisor is stopping")
-	case f.depth > maxDepth:
-		return nil, ipc.Errorf(ipc.CodeLoop, "the call to %s is nested deeper than %d calls", t.name, maxDepth)
-	}
-	return t, nil
-}
-
-func (r *router) noProvider(name string) error {
-	names := make([]string, 0, len(r.topics))
-	for known := range r.topics {
-		names = append(names, known)
-	}
-	hint := "`ixt topics` lists what there is"
-	if near := manifest.Nearest(name, names); near != "" {
-		hint = "did you mean " + near + "? " + hint
-	}
-	return ipc.Errorf(ipc.CodeNoProvider, "no module provides %s; %s", name, hint)
 }
 
 // repeat counts an attempt that failed and is followed by another one; resent is 1 if the call had been delivered.
@@ -230,23 +195,30 @@ func (r *router) repeat(t *topic, p *provider, f *flight, e *ipc.Error, resent u
 	t.counts.retried += resent
 }
 
-// finish counts a call that has ended and hands out its spans. t is nil if it was refused before it had one, p if nobody had it,
-// e if it succeeded.
+// finish hands out the spans of a call that has ended and counts it. t is nil if it was refused before it had one, p if nobody had
+// it, e if it succeeded: then it is not open any more. One that failed still has to be reported.
 func (r *router) finish(t *topic, p *provider, f *flight, e *ipc.Error) {
 	if t != nil {
 		r.traceAttempt(p, f, e)
 	} else {
 		t = &r.door
 	}
-	r.mu.Lock()
-	t.counts.end(f, p, e)
-	r.mu.Unlock()
 	r.traceCall(p, f, e)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.counts.end(f, p, e)
+	if e == nil {
+		r.letGo()
+	}
 }
 
 func (r *router) ended() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.letGo()
+}
+
+func (r *router) letGo() {
 	r.open--
 	r.checkIdle()
 }
@@ -271,9 +243,9 @@ func (r *router) nextDrained(elapsed time.Duration) (next time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, t := range r.topics {
-		for _, p := range t.providers {
-			left := p.instance.module.Stop.Drain.Std() - elapsed
-			if len(p.open) > 0 && left > 0 && (next == 0 || left < next) {
+		for _, o := range t.offers {
+			left := o.provider.instance.module.Stop.Drain.Std() - elapsed
+			if len(o.provider.open) > 0 && left > 0 && (next == 0 || left < next) {
 				next = left
 			}
 		}

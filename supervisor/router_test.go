@@ -31,7 +31,7 @@ func instantRouter() *router {
 	r.declare(m, false)
 	r.attach(&provider{
 		instance: &instance{module: m, id: ipc.ModuleID{Name: "echo", Version: "1.0.0", Instance: 1}},
-		talk:     &instant{}, limit: 1 << 20, topics: m.Services, open: map[*flight]*topic{}, perTopic: map[string]int{},
+		talk:     &instant{}, limit: 1 << 20, handles: &handles{},
 	})
 	return r
 }

@@ -38,8 +38,6 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			s.journal.add(Entry{Kind: KindWarning, Text: err.Error()})
 		}
 	})
-	beating, rest := context.WithCancel(context.Background())
-	beside.Go(func() { s.pulse.run(beating) })
 	close(s.up)
 	s.journal.add(Entry{Kind: KindSupervisor, Text: "started with " + counted(len(s.units), "module")})
 	for _, path := range s.sockets.Swept() {
@@ -61,7 +59,6 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	engine := s.closeEngine()
 	s.journal.add(Entry{Kind: KindSupervisor, Text: "stopped"})
 	s.journal.close()
-	rest()
 	beside.Wait()
 	return errors.Join(engine, s.logs.Close(), s.file.Close(), s.sockets.Close(), s.state.Close())
 }

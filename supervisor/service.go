@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ixtrun/ixt/ipc"
 	"github.com/ixtrun/ixt/manifest"
@@ -17,7 +18,7 @@ type Service interface {
 	// Name is what a module puts into "service".
 	Name() string
 	// Call serves one request. Its ctx ends with the request's ttl, with its cancellation and with its caller's connection.
-	// An error that is not an *ipc.Error becomes HANDLER_ERROR.
+	// The result is a JSON object. An error that is not an *ipc.Error becomes HANDLER_ERROR.
 	Call(ctx context.Context, caller Caller, method string, params ipc.Data) (ipc.Data, error)
 }
 
@@ -120,17 +121,16 @@ func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, re
 		caller.TraceID = req.Context.TraceID
 	}
 	if req.Parent != 0 {
-		open, ok := in.flights.Load(req.Parent)
-		if !ok {
+		caller.parent = p.handles.find(req.Parent)
+		if caller.parent == nil {
 			return ipc.Data{}, ipc.Refuse(ipc.CodeCancelled, "the request belongs to handle %d, which is not open any more", req.Parent)
 		}
-		caller.parent = open.(*flight)
 		if caller.TraceID == "" {
 			caller.TraceID = caller.parent.mc.TraceID
 		}
-		var cancel context.CancelFunc
-		ctx, cancel = within(ctx, caller.parent.ctx)
-		defer cancel()
+		term := newTerm(ctx, caller.parent.term, time.Time{}) // a child never outlives its parent
+		defer term.end()
+		ctx = term
 	}
 	return s.use(ctx, caller, req.Service, req.Method, req.Params)
 }

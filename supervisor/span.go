@@ -116,7 +116,7 @@ func (r *router) traceCall(p *provider, f *flight, e *ipc.Error) {
 		return
 	}
 	start, end := f.accepted, f.ended
-	if start.IsZero() { // it was refused
+	if end.IsZero() { // it was refused
 		start = time.Now()
 		end = start
 	}

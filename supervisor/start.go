@@ -188,9 +188,7 @@ func (in *instance) admit(p *incarnation, answer *ipc.InitResult) {
 		talk:     p.talk,
 		limit:    max(answer.MaxConcurrency, 1),
 		serial:   answer.MaxConcurrency <= 0,
-		topics:   in.module.Services,
-		open:     map[*flight]*topic{},
-		perTopic: map[string]int{},
+		handles:  &p.handles,
 		idle:     make(chan struct{}),
 	}
 	p.ready, p.sdk = time.Now(), answer.SDK

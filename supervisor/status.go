@@ -17,10 +17,16 @@ type ModuleStatus struct {
 	Description string           `json:"description,omitempty"`
 	Manifest    string           `json:"manifest"` // path
 	Protocol    string           `json:"protocol"`
-	Provides    []string         `json:"provides"` // topics
-	Requires    []string         `json:"requires,omitempty"`
-	After       []string         `json:"after,omitempty"` // modules that must be ready before it starts
-	Policy      string           `json:"policy"`          // the restart rules in a sentence
+	Provides    []string         `json:"provides"`             // topics
+	Requires    []string         `json:"requires,omitempty"`   // topics that it may call, or patterns of them
+	Remote      []string         `json:"remote,omitempty"`     // those of them that other nodes may answer
+	Exports     []string         `json:"exports,omitempty"`    // topics that other nodes may call
+	Publishes   []string         `json:"publishes,omitempty"`  // topics of events, or patterns of them
+	Subscribes  []string         `json:"subscribes,omitempty"` // the same, to which it may subscribe
+	KV          []string         `json:"kv,omitempty"`         // buckets that it may use beside its own
+	Blobs       []string         `json:"blobs,omitempty"`      // the same
+	After       []string         `json:"after,omitempty"`      // modules that must be ready before it starts
+	Policy      string           `json:"policy"`               // the restart rules in a sentence
 	Instances   []InstanceStatus `json:"instances"`
 }
 
@@ -115,13 +121,13 @@ func (s *Supervisor) Topics() []TopicStatus {
 	for _, name := range slices.Sorted(maps.Keys(r.topics)) {
 		t := r.topics[name]
 		status := TopicStatus{
-			Topic: name, Modules: slices.Clone(t.modules), Ready: len(t.providers), Queued: len(t.queue),
+			Topic: name, Modules: slices.Clone(t.modules), Ready: len(t.offers), Queued: len(t.queue),
 			Done: t.counts.done, Retried: t.counts.retried, Late: t.counts.late,
 			Duration: t.counts.whole, Queue: t.counts.queue, Handling: t.counts.handling,
 		}
 		status.fail(t.counts.failures())
-		for _, p := range t.providers {
-			status.InFlight += p.perTopic[name]
+		for _, o := range t.offers {
+			status.InFlight += o.open
 		}
 		out = append(out, status)
 	}
@@ -176,6 +182,12 @@ func (u *unit) status() ModuleStatus {
 		Name: m.Name, Version: m.Version, Description: m.Description, Manifest: m.File, Protocol: m.Process.Protocol,
 		Provides: slices.Sorted(maps.Keys(m.Services)), Requires: m.Requires.Services, After: slices.Sorted(maps.Keys(m.After)),
 		Policy: restartRules(m.Restart),
+	}
+	out.Remote, out.Publishes, out.Subscribes, out.KV, out.Blobs = m.Requires.Remote, m.Provides.Events, m.Requires.Events, m.Requires.KV, m.Requires.Blobs
+	for _, topic := range out.Provides {
+		if m.Services[topic].Export {
+			out.Exports = append(out.Exports, topic)
+		}
 	}
 	for _, in := range u.list() {
 		out.Instances = append(out.Instances, in.status())

@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -168,17 +170,27 @@ func (s *Supervisor) awaitUp(ctx context.Context) error {
 	return ipc.Refuse(ipc.CodeUnavailable, "the supervisor was not running before the deadline")
 }
 
-// newContext is what a handler will see of a call accepted now.
+// newContext is what a handler will see of a call.
 func newContext(source, trace string) ipc.Context {
+	mc := ipc.Context{TraceID: trace, SourceModule: source}
 	if trace == "" {
-		trace = fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
+		ids := randomHex(3)
+		mc.CallID, mc.TraceID = ids[:16], ids[16:]
+	} else {
+		mc.CallID = randomHex(1)
 	}
-	return ipc.Context{
-		TraceID:      trace,
-		SourceModule: source,
-		Timestamp:    time.Now().Unix(),
-		CallID:       fmt.Sprintf("%016x", rand.Uint64()),
+	return mc
+}
+
+// randomHex returns 16 digits n times.
+func randomHex(n int) string {
+	var random [8]byte
+	text := make([]byte, 0, 48)
+	for range n {
+		binary.BigEndian.PutUint64(random[:], rand.Uint64())
+		text = hex.AppendEncode(text, random[:])
 	}
+	return string(text)
 }
 
 // Journal returns what the supervisor saw and did.

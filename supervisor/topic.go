@@ -11,16 +11,16 @@ import (
 
 // topic is one name that callers use: who provides it now and who waits for it. The router's lock guards it.
 type topic struct {
-	name      string
-	rules     manifest.Service // of the module that comes first in start order; concurrency and idempotent are each provider's own
-	modules   []string         // names of those that declare it, ready or not
-	declared  []*manifest.Module
-	byHand    bool // a person steps through the module: no default deadline
-	providers []*provider
-	queue     []*waiter // by priority, then by arrival
-	drained   rate      // how fast calls leave, for retry_after
-	counts    counts
-	reports   map[string]*reported // by code
+	name     string
+	rules    manifest.Service // of the module that comes first in start order; concurrency and idempotent are each provider's own
+	modules  []string         // names of those that declare it, ready or not
+	declared []*manifest.Module
+	byHand   bool      // a person steps through the module: no default deadline
+	offers   []*offer  // of those who take calls now
+	queue    []*waiter // by priority, then by arrival
+	drained  rate      // how fast calls leave, for retry_after
+	counts   counts
+	reports  map[string]*reported // by code
 }
 
 // waiter is a call in a topic's queue.
@@ -28,15 +28,23 @@ type waiter struct {
 	priority ipc.Priority
 	number   uint64 // grows with each waiter, whatever its topic
 	flight   *flight
-	granted  chan *provider // buffered; receives at most one
+	granted  chan *delivery // buffered; receives at most one
 }
 
-// fitting are the providers that may get f.
-func (t *topic) fitting(f *flight) []*provider {
-	if f.target == "" {
-		return t.providers
+// timeout is the time a call has; 0: any.
+func (t *topic) timeout() time.Duration {
+	if t.byHand {
+		return 0
 	}
-	return slices.DeleteFunc(slices.Clone(t.providers), func(p *provider) bool { return !f.fits(p.instance.id) })
+	return t.rules.Timeout.Std()
+}
+
+// fitting are the offers of those who may get f.
+func (t *topic) fitting(f *flight) []*offer {
+	if f.target == "" {
+		return t.offers
+	}
+	return slices.DeleteFunc(slices.Clone(t.offers), func(o *offer) bool { return !f.fits(o.provider.instance.id) })
 }
 
 // narrow sets who of those that declare the topic may get f, and reports whether there is anybody.
@@ -56,14 +64,19 @@ func (t *topic) narrow(f *flight) bool {
 	return false
 }
 
-// choose picks the free provider with the fewest open calls for f; nil if there is none.
-func (t *topic) choose(f *flight) (best *provider) {
-	for _, p := range t.fitting(f) {
-		if p.free(t) && (best == nil || len(p.open) < len(best.open)) {
-			best = p
+// take gives f a slot of the free provider with the fewest open calls; nil if there is none. Nobody waits for it then, or it would
+// not be free.
+func (t *topic) take(f *flight) *delivery {
+	var best *offer
+	for _, o := range t.fitting(f) {
+		if o.free() && (best == nil || len(o.provider.open) < len(best.provider.open)) {
+			best = o
 		}
 	}
-	return best
+	if best == nil {
+		return nil
+	}
+	return best.occupy(f)
 }
 
 // enqueue puts w behind the waiters of its priority and before those of a lower one.
@@ -100,41 +113,63 @@ func (t *topic) leave(w *waiter) bool {
 type provider struct {
 	instance *instance
 	talk     conversation
-	limit    int                         // calls at once, all topics together
-	serial   bool                        // nothing but cancel and shutdown may be sent while a call is open
-	topics   map[string]manifest.Service // what it provides
+	handles  *handles
+	limit    int  // calls at once, all topics together
+	serial   bool // nothing but cancel and shutdown may be sent while a call is open
 
-	open     map[*flight]*topic // calls that hold a slot: the module owes an answer
-	lost     []delivery         // the first of those that it will never answer
-	turn     int                // slots given to calls that waited
-	perTopic map[string]int     // the same, counted by topic
-	reserved bool               // for a health check of a serial module, which must not meet a call
-	attached bool               // takes new calls
-	idle     chan struct{}      // closed when detached and nothing is open
-}
-
-// free reports whether the provider can take one more call on the topic now.
-func (p *provider) free(t *topic) bool {
-	limit := p.topics[t.name].Concurrency
-	return p.attached && !p.reserved && len(p.open) < p.limit && (limit == 0 || p.perTopic[t.name] < limit)
+	offers   []*offer      // what it provides
+	open     []*delivery   // those that hold a slot: the module owes an answer
+	lost     []*delivery   // the first of those that it will never answer
+	turn     int           // slots given to calls that waited
+	reserved bool          // for a health check of a serial module, which must not meet a call
+	attached bool          // takes new calls
+	idle     chan struct{} // closed when detached and nothing is open
 }
 
 // alone reports whether no other instance can provide the topic.
 func (p *provider) alone(t *topic) bool {
-	_, provides := p.topics[t.name]
+	_, provides := p.instance.module.Services[t.name]
 	return provides && len(t.modules) == 1 && p.instance.module.Scale.Instances == 1
 }
 
-func (p *provider) occupy(t *topic, f *flight) {
-	p.open[f] = t
-	p.perTopic[t.name]++
+// offer is a topic as one provider has it. The router's lock guards what changes.
+type offer struct {
+	provider *provider
+	topic    *topic
+	rules    manifest.Service
+	open     int // calls on the topic that hold a slot
+}
+
+// free reports whether the provider can take one more call on the topic now.
+func (o *offer) free() bool {
+	p, limit := o.provider, o.rules.Concurrency
+	return p.attached && !p.reserved && len(p.open) < p.limit && (limit == 0 || o.open < limit)
+}
+
+// occupy gives f a slot.
+func (o *offer) occupy(f *flight) *delivery {
+	p := o.provider
+	d := &delivery{flight: f, offer: o, place: len(p.open)}
+	p.open = append(p.open, d)
+	o.open++
 	f.provider = p
+	return d
+}
+
+// vacate gives the slot back.
+func (d *delivery) vacate() {
+	open := &d.offer.provider.open
+	last := len(*open) - 1
+	moved := (*open)[last]
+	moved.place, (*open)[d.place] = d.place, moved
+	(*open)[last], *open = nil, (*open)[:last]
+	d.offer.open--
 }
 
 // keepLost is how many lost calls of an instance are remembered for its crash report.
 const keepLost = 64
 
-func (p *provider) lose(d delivery) {
+func (p *provider) lose(d *delivery) {
 	if len(p.lost) < keepLost {
 		p.lost = append(p.lost, d)
 	}
@@ -153,10 +188,12 @@ type rate struct {
 	gap  time.Duration
 }
 
-// idle means that the time until the next event says nothing about the rate.
-func (r *rate) idle() { r.last = time.Time{} }
-
-func (r *rate) event(now time.Time) {
+// event counts one. Unless more are wanted already, the time until the next says nothing about the rate.
+func (r *rate) event(wanted bool) {
+	if !wanted && r.last.IsZero() {
+		return
+	}
+	now := time.Now()
 	if !r.last.IsZero() {
 		gap := min(now.Sub(r.last), 10*time.Second)
 		if r.gap == 0 {
@@ -164,7 +201,9 @@ func (r *rate) event(now time.Time) {
 		}
 		r.gap += (gap - r.gap) / 8
 	}
-	r.last = now
+	if r.last = now; !wanted {
+		r.last = time.Time{}
+	}
 }
 
 // after estimates when n more events will have passed, between a floor that keeps a caller from spinning and a minute.

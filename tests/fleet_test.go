@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds every wait of a test for something that must happen; it is never slept.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // fleet is a directory of modules and the supervisor that runs them.
 type fleet struct {

@@ -4,8 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -105,6 +107,10 @@ func TestClusterAsDocumented(t *testing.T) {
 		}
 		require.Equal(t, result{0, c.prints, ""}, got, c.line)
 	}
+	require.Regexp(t, `(?m)^greet\.hello +1 .* greet$(.|\n)*^press\.check( +-){9} +press:1\.0\.0@box-1$`, s.sh(setting+"; ixt topics").stdout)
 	two.interrupt()
+	require.Eventually(t, func() bool {
+		return regexp.MustCompile(`(?m)^box-2( +-){8} +stopped, last seen \d+s ago$`).MatchString(s.ixt("ps", "--all").stdout)
+	}, patience, 10*time.Millisecond)
 	one.interrupt()
 }

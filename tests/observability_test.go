@@ -252,7 +252,6 @@ func TestNestedCallIsOneTrace(t *testing.T) {
 	_, err = f.Call(f.ctx, supervisor.Message{Topic: "back.fail", TraceID: "order 66"})
 	require.Error(t, err)
 	require.NoError(t, f.Restart(f.ctx, "back"))
-	requireDocumented(t, f.scrape(tracer))
 	f.halt()
 	tracer.Close()
 

@@ -139,6 +139,7 @@ _VERDICT_SECONDS = 0.1  # how long after a call's timeout the supervisor's own v
 _DROP_SECONDS = 5.0  # for the supervisor to end a subscription nobody serves
 _OPEN_EVENTS = 4096  # of all subscriptions together; the supervisor sends one of each
 _CHUNK = 256 * 1024  # bytes of a blob in one frame
+_BLINK_SECONDS = 0.005  # a handler that ends so soon has nobody else read meanwhile
 
 
 # --- What an author catches, raises and gets back -------------------------------------------------
@@ -898,10 +899,12 @@ class _Task(_Request):
         context = frame.get("context")
         self.context: JSONObject = context if isinstance(context, dict) else {}
         # The members an author is promised are there even if the supervisor had nothing to say.
-        for name, value in (("topic", ""), ("payload", ""), ("priority", 1)):
-            self.message.setdefault(name, value)
-        for name, value in (("trace_id", ""), ("source_module", ""), ("timestamp", 0)):
-            self.context.setdefault(name, value)
+        self.message.setdefault("topic", "")
+        self.message.setdefault("payload", "")
+        self.message.setdefault("priority", 1)
+        self.context.setdefault("trace_id", "")
+        self.context.setdefault("source_module", "")
+        self.context.setdefault("timestamp", 0)
         self.trace_id: str = self.context["trace_id"]
         ttl = _milliseconds(self.message.get("ttl_ms"))
         self.deadline = None if ttl is None else time.monotonic() + ttl
@@ -965,18 +968,35 @@ class _PendingCall:
         self.data, self.error = data, error
         self.done.set()
 
+    def wait(self, seconds: Optional[float]) -> bool:
+        """True once it has ended, False if that takes longer.
+
+        It waits in parts: a signal that arrives just when a wait of the main thread begins is not
+        heard before that wait is over.
+        """
+        end = time.monotonic() + (_FOREVER if seconds is None else seconds)
+        while not self.done.wait(max(0.0, min(1.0, end - time.monotonic()))):
+            if time.monotonic() >= end:
+                return False
+        return True
+
 
 class _Session:
     """Both directions of one connection, from init to the last answer.
 
-        socket -> reader thread --+-- init, handle --> jobs ---> main thread (and N-1 more)
-                                  +-- event ---------> events -> event thread
-                                  +-- health_check --> probes -> health thread
-                                  +-- service_response, cancel: wakes whoever waits in call()
+        socket -> who reads --+-- init, handle --> jobs ---> main thread (and N-1 more)
+                              +-- event ---------> events -> event thread
+                              +-- health_check --> probes -> health thread
+                              +-- service_response, cancel: wakes whoever waits in call()
 
-    The reader never runs an author's code, so it always sees an answer, a cancel or the end. It
-    does write the refusals (BUSY, UNKNOWN_TYPE ...): a peer that floods and never reads stalls only
+    Who reads never runs an author's code, so it always sees an answer, a cancel or the end. It does
+    write the refusals (BUSY, UNKNOWN_TYPE ...): a peer that floods and never reads stalls only
     itself.
+
+    That is the reader thread. But if handlers run one at a time, the main thread reads for itself
+    while it has nothing to do: handing a call from thread to thread costs more than all else about
+    it. It leaves off with every call it gets, and the reader thread takes over when that call takes
+    longer than a blink, or at once when anybody waits for an answer of the supervisor.
 
     Locks: the wire's write lock is taken before `_state`, never after it; nothing is sent under
     `_state`. `_subscribing` comes before both and is held from a question to its answer.
@@ -996,6 +1016,13 @@ class _Session:
             "health_check": 1,
             "shutdown": 1,
         }
+        self._reading = threading.Lock()  # held by who reads
+        self._shares_reading = module.max_concurrency == 1
+        self._alarm = threading.Event()  # has the reader thread look whether it is needed
+        self._asleep = False  # it does so after an alarm only
+        self._begun = 0  # jobs the main thread has read for itself
+        self._at_end = False  # there is nothing left to read
+
         self._watchdog: Optional[threading.Timer] = None
         self._patience: Optional[threading.Timer] = None
 
@@ -1022,7 +1049,7 @@ class _Session:
 
     def serve(self) -> bool:
         """Run the module's whole life; True if it ended as it should."""
-        reader = threading.Thread(target=self._read, name="ixt-reader", daemon=True)
+        reader = threading.Thread(target=self._keep_reading, name="ixt-reader", daemon=True)
         health = threading.Thread(target=self._check_health, name="ixt-health", daemon=True)
         reader.start()
         health.start()
@@ -1051,6 +1078,7 @@ class _Session:
         finally:
             self._probes.put(None)
             self._wire.shut(socket.SHUT_RDWR)
+            self._alarm.set()
             reader.join()
             self._wire.close()
             for timer in (self._patience, self._watchdog):
@@ -1089,7 +1117,8 @@ class _Session:
         return True
 
     def _work(self) -> None:
-        for handle in iter(self._jobs.get, None):
+        next_job = self._read_job if self._shares_reading else self._jobs.get
+        for handle in iter(next_job, None):
             assert isinstance(handle, _Task)
             token = _current.set(handle)
             try:
@@ -1097,34 +1126,48 @@ class _Session:
             finally:
                 _current.reset(token)
 
+    def _read_job(self) -> Optional[_Request]:
+        """The next job of a main thread that reads for itself, unless the reader thread reads."""
+        if self._jobs.empty() and not self._ending and self._reading.acquire(blocking=False):
+            try:
+                self._read()
+            finally:
+                self._reading.release()
+        job = self._jobs.get()
+        # The count goes up before the reader thread is looked at, which looks at the count after it
+        # has said that it sleeps: one of the two always notices the other.
+        self._begun += 1
+        if self._asleep or self._pending or self._ending:
+            self._alarm.set()
+        return job
+
     def _handle(self, handle: _Task) -> JSONObject:
         """One call of on_handle, whatever it does, turned into an answer."""
         module = self._module
         if handle.cancelled:
             return module.error("CANCELLED", "cancelled before the handler started")
-        on_handle = partial(module.on_handle, handle.message, handle.context)
-        answer = self._attempt(handle, "on_handle", on_handle)
+        try:
+            answer = module.on_handle(handle.message, handle.context)
+        except BaseException as error:  # SystemExit too: a call never goes without its answer
+            return self._answer_for(error, handle, "on_handle")
         fault = _fault_in(answer)
         if fault is not None:
             module.log_error(fault)
             return module.error("HANDLER_ERROR", fault)
         return answer
 
-    def _attempt(self, task: _Task, name: str, handler: Callable[[], JSONObject]) -> JSONObject:
-        """What a handler returns, or the answer for what it raised."""
+    def _answer_for(self, error: BaseException, task: _Task, name: str) -> JSONObject:
+        """What a handler's caller is told of what it raised."""
         module = self._module
-        try:
-            return handler()
-        except InvalidInput as error:
+        if isinstance(error, InvalidInput):
             return module.error("INVALID_INPUT", error.message, error.details)
-        except CallError as error:
+        details: Optional[JSONObject] = None
+        if isinstance(error, CallError):
             if task.is_over() and error.code == "CANCELLED":
                 return module.error("CANCELLED", "the caller gave up")
-            module.log_error(f"{name}: {_describe(error)}", stack=traceback.format_exc())
-            return module.error("HANDLER_ERROR", _describe(error), {"cause": error.to_dict()})
-        except BaseException as error:  # SystemExit too: a call never goes without its answer
-            module.log_error(f"{name}: {_describe(error)}", stack=traceback.format_exc())
-            return module.error("HANDLER_ERROR", _describe(error))
+            details = {"cause": error.to_dict()}
+        module.log_error(f"{name}: {_describe(error)}", stack=traceback.format_exc())
+        return module.error("HANDLER_ERROR", _describe(error), details)
 
     def _shut_down(self) -> bool:
         module = self._module
@@ -1172,12 +1215,12 @@ class _Session:
         if event.cancelled:
             text = "cancelled before the handler started"
             return self._answer(event, module.error("CANCELLED", text))
-        hand_over = partial(self._hand_over, deliver, event)
-        self._answer(event, self._attempt(event, f"the handler of {name}", hand_over))
-
-    def _hand_over(self, deliver: _Deliver, event: _Task) -> JSONObject:
-        deliver(event)
-        return self._module.success()
+        answer = module.success()
+        try:
+            deliver(event)
+        except BaseException as error:
+            answer = self._answer_for(error, event, f"the handler of {name}")
+        self._answer(event, answer)
 
     def _drop(self, event: _Task, name: str) -> None:
         """End a subscription that nobody serves, such as one of an earlier process.
@@ -1221,7 +1264,35 @@ class _Session:
 
     # The reader thread.
 
+    def _keep_reading(self) -> None:
+        while not self._at_end:
+            if self._reading.acquire(blocking=False):
+                try:
+                    self._read()
+                finally:
+                    self._reading.release()
+            self._stand_by()
+
+    def _stand_by(self) -> None:
+        """Wait until nobody reads although somebody should."""
+        while not self._ending:
+            if self._pending and not self._reading.locked():
+                return
+            begun = self._begun
+            if not self._alarm.wait(_BLINK_SECONDS) and begun == self._begun:
+                if not self._reading.locked():
+                    return
+                self._asleep = True  # nothing happens
+                if begun == self._begun:
+                    self._alarm.wait()
+                self._asleep = False
+            self._alarm.clear()
+
+    # Whoever reads.
+
     def _read(self) -> None:
+        """Take frames in until the main thread has something to do for which it leaves off reading,
+        or until the end."""
         try:
             while True:
                 try:
@@ -1231,7 +1302,8 @@ class _Session:
                     continue
                 if frame is None:
                     break
-                self._dispatch(frame)
+                if self._dispatch(frame) and self._shares_reading:
+                    return
         except _ProtocolError as error:
             self._failed = True
             self._module.log_error(f"the supervisor broke the protocol: {error}")
@@ -1240,13 +1312,14 @@ class _Session:
         except Exception:
             self._failed = True
             self._module.log_error("reading failed", stack=traceback.format_exc())
-        finally:
-            if self._failed:
-                self._wire.shut(socket.SHUT_RDWR)
-            self._end_calls()
-            self._end_within(_ENDING_SECONDS)
+        self._at_end = True
+        if self._failed:
+            self._wire.shut(socket.SHUT_RDWR)
+        self._end_calls()
+        self._end_within(_ENDING_SECONDS)
 
-    def _dispatch(self, frame: JSONObject) -> None:
+    def _dispatch(self, frame: JSONObject) -> bool:
+        """Pass a frame on; True if it is one for which the main thread leaves off reading."""
         kind = frame.get("type")
         if not isinstance(kind, str):
             raise _ProtocolError("a frame has no type")
@@ -1257,16 +1330,14 @@ class _Session:
         elif kind == "cancel":
             self._cancel(frame.get("id"))
         elif "id" in frame:
-            self._admit(kind, frame["id"], frame)
-        # A notification of a type this version does not know is ignored.
+            return self._admit(kind, frame["id"], frame)
+        return False  # a notification of a type this version does not know is ignored
 
-    def _admit(self, kind: str, id: Any, frame: JSONObject) -> None:
+    def _admit(self, kind: str, id: Any, frame: JSONObject) -> bool:
         """Hand a request to the thread that serves it, or refuse it here and now."""
         if type(id) is not int or not 1 <= id <= _MAX_ID:
             raise _ProtocolError(f"the id of a {kind!r} is {id!r}")
-        with self._state:
-            in_flight = id in self._open
-        if in_flight:
+        if id in self._open:  # without the lock: nobody else adds to it
             raise _ProtocolError(f"the id {id} of a {kind!r} is in flight already")
         if kind not in self._limits:
             return self._refuse(id, "UNKNOWN_TYPE", f"unknown request type {kind!r}")
@@ -1287,11 +1358,11 @@ class _Session:
                 self._open[id] = request
                 self._open_count[kind] += 1
         if ending:
-            self._refuse(id, "UNAVAILABLE", "the module is being stopped")
-        elif full:
+            return self._refuse(id, "UNAVAILABLE", "the module is being stopped")
+        if full:
             text = f"this module takes {self._limits[kind]} {kind} at a time"
-            self._refuse(id, "BUSY", text)
-        elif kind == "event":
+            return self._refuse(id, "BUSY", text)
+        if kind == "event":
             assert isinstance(request, _Task)
             self._events.put(request)
         elif kind == "health_check":
@@ -1302,6 +1373,7 @@ class _Session:
             self._end_within(0.9 * grace)  # the rest is for the answer to arrive in time
         else:
             self._jobs.put(request)
+        return kind == "handle" or kind == "shutdown"
 
     def _greet(self, frame: JSONObject) -> None:
         self._greeted = True
@@ -1313,8 +1385,9 @@ class _Session:
         if isinstance(offered, list):
             self._extensions = [name for name in _EXTENSIONS if name in offered]
 
-    def _refuse(self, id: int, code: str, message: str) -> None:
+    def _refuse(self, id: int, code: str, message: str) -> bool:
         self._send(_response(id, self._module.error(code, message)))
+        return False  # nobody has anything to do
 
     def _refuse_oversize(self, excess: _FrameTooLarge) -> None:
         self._module.log_warning(str(excess))
@@ -1458,13 +1531,15 @@ class _Session:
                 with self._state:
                     self._pending.pop(id, None)
                 raise
+        if not self._reading.locked():
+            self._alarm.set()
 
         # The supervisor knows better than this clock what became of the call, so its verdict gets a
         # moment longer; but never beyond the handler's deadline, when nobody would hear it.
         wait = None if ttl is None else ttl + _VERDICT_SECONDS
         if wait is not None and task is not None and task.deadline is not None:
             wait = min(wait, task.deadline - time.monotonic())
-        if not call.done.wait(wait):
+        if not call.wait(wait):
             with self._state:
                 timed_out = self._pending.pop(id, None) is not None
             if timed_out:
@@ -1565,30 +1640,32 @@ class _FrameTooLarge(Exception):
 class _Wire:
     """Frames on a socket: u32 little-endian length, then that many bytes of one JSON object.
 
-    One thread reads. Any thread writes, holding ``write_lock``.
+    One thread reads at a time. Any thread writes, holding ``write_lock``.
     """
 
+    _HEADER = struct.Struct("<I")
     _ATTACHMENT = 1 << 31
     _PEEK = 4096
     _CHUNK = 64 * 1024
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._stream = sock.makefile("rb", self._CHUNK)
+        self._received = b""
+        self._position = 0  # of what is not taken yet in _received
         self.max_frame = _MAX_FRAME
         self.write_lock = threading.Lock()
 
     def read(self) -> Optional[JSONObject]:
         """The next frame, or None at the end. Raises _ProtocolError, _FrameTooLarge, OSError."""
-        header = self._stream.read(4)
+        header = self._take(4)
         if not header:
             return None
-        size: int = struct.unpack("<I", header)[0] if len(header) == 4 else 0
+        size: int = self._HEADER.unpack(header)[0] if len(header) == 4 else 0
         if size & self._ATTACHMENT:
             raise _ProtocolError("a frame has an attachment, which was not negotiated")
         if size > self.max_frame:
             raise _FrameTooLarge(size, self.max_frame, self._skip(size))
-        body = self._stream.read(size)
+        body = self._take(size)
         if len(header) < 4 or len(body) < size:
             raise ConnectionError("end of stream inside a frame")
         try:
@@ -1600,18 +1677,39 @@ class _Wire:
         return frame
 
     def _skip(self, size: int) -> JSONObject:
-        beginning = self._stream.read(min(size, self._PEEK))
+        beginning = self._take(min(size, self._PEEK))
         left = size - len(beginning)
         while left > 0:
-            chunk = self._stream.read(min(left, self._CHUNK))
+            chunk = self._take(min(left, self._CHUNK))
             if not chunk:
                 break  # the next read() reports the end
             left -= len(chunk)
         return _peek_members(beginning)
 
+    def _take(self, size: int) -> bytes:
+        """The next bytes, fewer only at the end."""
+        start, end = self._position, self._position + size
+        if end > len(self._received):
+            self._receive(size)
+            start, end = 0, size
+        self._position = end
+        return self._received[start:end]
+
+    def _receive(self, size: int) -> None:
+        """Have at least ``size`` bytes to take, unless the end comes first."""
+        chunks = [self._received[self._position :]]
+        missing = size - len(chunks[0])
+        while missing > 0:
+            chunk = self._sock.recv(self._CHUNK)
+            if not chunk:
+                break
+            chunks.append(chunk)
+            missing -= len(chunk)
+        self._received = b"".join(chunks)
+
     def write_locked(self, body: bytes) -> None:
         """Send one frame; the caller holds ``write_lock``."""
-        self._sock.sendall(struct.pack("<I", len(body)) + body)
+        self._sock.sendall(self._HEADER.pack(len(body)) + body)
 
     def shut(self, how: int) -> None:
         """Wake the reader with an end of stream (SHUT_RD), or both peers (SHUT_RDWR)."""
@@ -1621,7 +1719,6 @@ class _Wire:
             pass  # already shut
 
     def close(self) -> None:
-        self._stream.close()
         self._sock.close()
 
 
@@ -1764,10 +1861,15 @@ def _milliseconds(value: Any) -> Optional[float]:
 
 
 def _response(id: int, answer: JSONObject) -> bytes:
-    part = "data" if answer["status"] == "success" else "error"
-    return _encode_json(
-        {"type": "response", "id": id, "status": answer["status"], part: answer[part]}
-    )
+    status: str = answer["status"]
+    part = "data" if status == "success" else "error"
+    content = answer[part]
+    if len(content) == 1 and isinstance(content.get("payload"), str):  # the usual answer, for speed
+        text = f'{{"payload":{_encoder.encode(content["payload"])}}}'
+    else:
+        text = _encoder.encode(content)
+    head = f'{{"type":"response","id":{id},"status":"{status}","{part}":'
+    return f"{head}{text}}}".encode("utf-8")
 
 
 _KINDS: Dict[str, Type[CallError]] = {"NOT_FOUND": NotFound, "CONFLICT": Conflict}

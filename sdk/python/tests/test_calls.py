@@ -185,3 +185,53 @@ def test_many_calls_in_a_row(wide_probe):
         payload = json.dumps({"n": n}).encode()
         assert decode(wide_probe.call("echo", payload)["data"]["payload"]) == payload
     assert wide_probe.shutdown() == 0
+
+
+# A module with room for one handler reads for itself between calls: see _Session.
+
+
+@pytest.fixture(params=[0, 1, 300])
+def used_probe(start, request):
+    """A probe whose health check waits for do_until_cancelled, after some calls."""
+    host = start()
+    assert host.init({"health": "await_handler"})["status"] == "success"
+    for _ in range(request.param):
+        assert host.call("nothing")["status"] == "success"
+    return host
+
+
+def test_a_handler_that_asks_nothing_hears_what_comes(used_probe):
+    for _ in range(3):
+        handle = used_probe.handle("until_cancelled")
+        assert used_probe.answer(used_probe.request("health_check"))["status"] == "success"
+        assert used_probe.answer(used_probe.handle("nothing"))["error"]["code"] == "BUSY"
+        used_probe.send({"type": "cancel", "id": handle})
+        assert used_probe.answer(handle)["status"] == "success"
+        assert used_probe.call("nothing")["status"] == "success"
+    assert used_probe.shutdown() == 0
+
+
+def test_a_handler_that_asks_nothing_hears_the_end(used_probe):
+    handle = used_probe.handle("until_cancelled")
+    assert used_probe.answer(used_probe.request("health_check"))["status"] == "success"
+    used_probe.hang_up()
+    assert used_probe.answer(handle)["status"] == "success"
+    assert used_probe.wait() == 0
+
+
+def test_a_thread_of_the_author_gets_its_answer_whoever_reads(probe):
+    for n in range(20):
+        assert probe.call("call_beside")["status"] == "success"
+        request = probe.service_request()
+        for _ in range(n):
+            assert probe.call("nothing")["status"] == "success"
+        joined = probe.handle("join_beside")
+        probe.reply(request, b"%d" % n)
+        assert decode(probe.answer(joined)["data"]["payload"]) == b"%d" % n
+    assert probe.shutdown() == 0
+
+
+def test_a_thread_of_the_author_gets_its_answer_while_no_call_comes(probe):
+    assert probe.call("call_beside")["status"] == "success"
+    probe.reply(probe.service_request(), b"x")
+    assert decode(probe.call("join_beside")["data"]["payload"]) == b"x"

@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -31,42 +29,29 @@ itself; others are shared by those whose manifests name them.`,
 
 func (a *app) blobGet() *cobra.Command {
 	var file string
-	cmd := a.bucketed("get BUCKET NAME", "Print a blob, or write it to a file", "  ixt blob get camera l7/last.png -o last.png", []string{"BUCKET", "NAME"},
+	cmd := a.bucketed(ipc.ServiceBlob, "get BUCKET NAME", "Print a blob, or write it to a file", "  ixt blob get camera l7/last.png -o last.png", []string{"BUCKET", "NAME"},
 		func(cmd *cobra.Command, args []string) error {
 			client, err := a.client()
 			if err != nil {
 				return err
 			}
 			if file == "" {
-				if a.stdout.terminal() {
-					return usage(cmd, "a blob may be anything, which is not for a terminal; write it to a file with -o")
-				}
 				return client.GetBlob(cmd.Context(), args[0], args[1], a.stdout)
 			}
-			return inPlace(file, func(w io.Writer) error { return client.GetBlob(cmd.Context(), args[0], args[1], w) })
+			return inPlace(cmd.Context(), file, func(w io.Writer) error { return client.GetBlob(cmd.Context(), args[0], args[1], w) })
 		})
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if file == "" && a.stdout.terminal() {
+			return usage(cmd, "a blob may be anything, which is not for a terminal; write it to a file with -o")
+		}
+		return nil
+	}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "write it to this `file`, which is there when it is whole")
 	return cmd
 }
 
-// inPlace writes a file beside the one that is wanted and gives it that name when it is whole.
-func inPlace(file string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".ixt-*")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(write(f), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
-}
-
 func (a *app) blobPut() *cobra.Command {
-	return a.bucketed("put BUCKET NAME [FILE]", "Store a file, or stdin, as a blob", "  ixt blob put camera mask.png mask.png\n  ixt blob put camera recipe < recipe.json",
+	cmd := a.bucketed(ipc.ServiceBlob, "put BUCKET NAME [FILE]", "Store a file, or stdin, as a blob", "  ixt blob put camera mask.png mask.png\n  ixt blob put camera recipe < recipe.json",
 		[]string{"BUCKET", "NAME", "[FILE]"}, func(cmd *cobra.Command, args []string) error {
 			client, err := a.client()
 			if err != nil {
@@ -88,11 +73,13 @@ func (a *app) blobPut() *cobra.Command {
 			_, err = fmt.Fprintf(a.stdout, "%d bytes, sha256 %s\n", info.Size, info.SHA256)
 			return err
 		})
+	createFlag(cmd)
+	return cmd
 }
 
 func (a *app) blobList() *cobra.Command {
 	var asJSON bool
-	cmd := a.bucketed("ls BUCKET [PREFIX]", "List blobs", "  ixt blob ls camera\n  ixt blob ls camera l7/", []string{"BUCKET", "[PREFIX]"},
+	cmd := a.bucketed(ipc.ServiceBlob, "ls BUCKET [PREFIX]", "List blobs", "  ixt blob ls camera\n  ixt blob ls camera l7/", []string{"BUCKET", "[PREFIX]"},
 		func(cmd *cobra.Command, args []string) error {
 			client, err := a.client()
 			if err != nil {
@@ -116,7 +103,7 @@ func (a *app) blobList() *cobra.Command {
 }
 
 func (a *app) blobRemove() *cobra.Command {
-	return a.bucketed("rm BUCKET NAME", "Remove a blob", "  ixt blob rm camera mask.png", []string{"BUCKET", "NAME"},
+	return a.bucketed(ipc.ServiceBlob, "rm BUCKET NAME", "Remove a blob", "  ixt blob rm camera mask.png", []string{"BUCKET", "NAME"},
 		func(cmd *cobra.Command, args []string) error {
 			client, err := a.client()
 			if err != nil {

@@ -34,8 +34,15 @@ func (a *app) describeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			subs, err := client.Subscriptions(cmd.Context(), m.Name)
+			if err != nil {
+				return err
+			}
 			if asJSON {
-				return a.stdout.json(m)
+				return a.stdout.json(struct {
+					supervisor.ModuleStatus
+					Subscriptions []supervisor.SubscriptionStatus `json:"subscriptions"`
+				}{m, subs})
 			}
 			entries, err := moduleJournal(cmd.Context(), client, m.Name)
 			if err != nil {
@@ -46,7 +53,7 @@ func (a *app) describeCommand() *cobra.Command {
 				return err
 			}
 			now := time.Now()
-			describe(a.stdout, m, lastCrashes(entries, crashes), now)
+			describe(a.stdout, m, subs, lastCrashes(entries, crashes), now)
 			if err := showLog(cmd.Context(), a.stdout, client, m.Name, now); err != nil {
 				return err
 			}
@@ -88,8 +95,8 @@ func lastCrashes(entries []supervisor.Entry, crashes []admin.CrashHead) map[int]
 	return ids
 }
 
-// describe says what is known of a module; crashes are the reports about the last exits of its instances.
-func describe(w io.Writer, m supervisor.ModuleStatus, crashes map[int]string, now time.Time) {
+// describe says what is known of a module; subs are what its instances have subscribed to, crashes the reports about their last exits.
+func describe(w io.Writer, m supervisor.ModuleStatus, subs []supervisor.SubscriptionStatus, crashes map[int]string, now time.Time) {
 	fmt.Fprintf(w, "%s %s", m.Name, m.Version)
 	if m.Description != "" {
 		fmt.Fprintf(w, ": %s", oneLine(m.Description))
@@ -98,8 +105,17 @@ func describe(w io.Writer, m supervisor.ModuleStatus, crashes map[int]string, no
 	line := func(name, text string) { fact(w, name, text) }
 	line("manifest", m.Manifest)
 	line("protocol", m.Protocol)
-	line("provides", strings.Join(m.Provides, ", "))
-	line("requires", strings.Join(m.Requires, ", "))
+	list := func(name string, items []string) { line(name, strings.Join(items, ", ")) }
+	list("provides", m.Provides)
+	list("exports", m.Exports)
+	list("requires", m.Requires)
+	list("remote", m.Remote)
+	list("publishes", m.Publishes)
+	list("subscribes", m.Subscribes)
+	if m.Protocol == "ixt" { // others have no way to ask for them
+		list("kv", append([]string{m.Name}, m.KV...))
+		list("blobs", append([]string{m.Name}, m.Blobs...))
+	}
 	line("after", strings.Join(m.After, ", "))
 	line("policy", m.Policy)
 	for _, in := range m.Instances {
@@ -125,7 +141,28 @@ func describe(w io.Writer, m supervisor.ModuleStatus, crashes map[int]string, no
 		}
 		line("last exit", last)
 		line("socket", in.Socket)
+		for _, sub := range subs {
+			if sub.Instance == in.Instance {
+				line("subscribed", subscribed(sub))
+			}
+		}
 	}
+}
+
+// subscribed is a subscription and what has become of its events.
+func subscribed(s supervisor.SubscriptionStatus) string {
+	text := "to " + s.Pattern
+	if s.Durable != "" {
+		text += ", durable as " + s.Durable
+	}
+	if s.Group {
+		text += ", each event to one instance"
+	}
+	text += fmt.Sprintf(": %d handled, %d failed, %d lost", s.Handled, s.Failed, s.Lost)
+	if s.Waiting != nil {
+		text += fmt.Sprintf(", %d wait", *s.Waiting)
+	}
+	return text
 }
 
 // fact is one thing that is known, on a line of its own; what is not known gets none.

@@ -51,7 +51,7 @@ func (e *engine) open(op *manifest.Operator) (*host.Host, error) {
 	}
 	return host.New(&host.Options{
 		URL: o.NATS, Credentials: o.Credentials, NKey: o.NKey, CA: o.CA, Cert: o.Cert, Key: o.Key,
-		Listen: o.Listen, Node: o.Node, Version: version(), KVSync: op.KV.Sync,
+		Listen: o.Listen, Node: o.Node, Version: version(), KVSync: op.KV.Sync, KVBuckets: op.KV.Buckets,
 	})
 }
 

@@ -24,15 +24,6 @@ whose manifests name them.`,
 	return cmd
 }
 
-// bucketed is a command on a bucket, the first of its arguments.
-func (a *app) bucketed(use, short, example string, names []string, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
-	return &cobra.Command{
-		Use: use, Short: short, Example: example,
-		Args: arguments(names...), ValidArgsFunction: a.completeModules(nil),
-		RunE: run,
-	}
-}
-
 // askKV asks the service of the running supervisor.
 func (a *app) askKV(cmd *cobra.Command, method string, params ipc.KVParams, result any) error {
 	client, err := a.client()
@@ -44,7 +35,7 @@ func (a *app) askKV(cmd *cobra.Command, method string, params ipc.KVParams, resu
 
 func (a *app) kvGet() *cobra.Command {
 	var asJSON, raw bool
-	cmd := a.bucketed("get BUCKET KEY", "Print the value of a key", "  ixt kv get press seen", []string{"BUCKET", "KEY"},
+	cmd := a.bucketed(ipc.ServiceKV, "get BUCKET KEY", "Print the value of a key", "  ixt kv get press seen", []string{"BUCKET", "KEY"},
 		func(cmd *cobra.Command, args []string) error {
 			var entry ipc.KVEntry
 			if err := a.askKV(cmd, ipc.MethodGet, ipc.KVParams{Bucket: args[0], Key: args[1]}, &entry); err != nil {
@@ -69,20 +60,14 @@ func (a *app) kvPut() *cobra.Command {
 		ttl      time.Duration
 		revision int64
 	)
-	cmd := a.bucketed("put BUCKET KEY VALUE|-", "Set a key", "  ixt kv put press limit 7.5\n  ixt kv put press recipe - < recipe.json",
+	cmd := a.bucketed(ipc.ServiceKV, "put BUCKET KEY VALUE|-", "Set a key", "  ixt kv put press limit 7.5\n  ixt kv put press recipe - < recipe.json\n  ixt kv put shared limit 7.5 --create",
 		[]string{"BUCKET", "KEY", "VALUE"}, func(cmd *cobra.Command, args []string) error {
 			value, err := a.payload(cmd, args[2])
 			if err != nil {
 				return err
 			}
 			p := ipc.KVParams{Bucket: args[0], Key: args[1], Payload: ipc.EncodePayload(value), TTLMS: (ttl + time.Millisecond - 1).Milliseconds()}
-			if ttl < 0 {
-				return usage(cmd, "--ttl %s is over before it begins", ttl)
-			}
 			if cmd.Flags().Changed("revision") {
-				if revision < 0 {
-					return usage(cmd, "--revision %d is no revision; write 0 for a key that must not be there", revision)
-				}
 				must := uint64(revision)
 				p.Revision = &must
 			}
@@ -93,13 +78,23 @@ func (a *app) kvPut() *cobra.Command {
 			_, err = fmt.Fprintf(a.stdout, "revision %d\n", written.Revision)
 			return err
 		})
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		switch {
+		case ttl < 0:
+			return usage(cmd, "--ttl %s is over before it begins", ttl)
+		case revision < 0:
+			return usage(cmd, "--revision %d is no revision; write 0 for a key that must not be there", revision)
+		}
+		return nil
+	}
 	cmd.Flags().DurationVar(&ttl, "ttl", 0, "after this long the key is gone (default never)")
 	cmd.Flags().Int64Var(&revision, "revision", 0, "only if this is the key's revision; 0: only if there is no such key")
+	createFlag(cmd)
 	return cmd
 }
 
 func (a *app) kvRemove() *cobra.Command {
-	return a.bucketed("rm BUCKET KEY", "Remove a key", "  ixt kv rm press seen", []string{"BUCKET", "KEY"},
+	return a.bucketed(ipc.ServiceKV, "rm BUCKET KEY", "Remove a key", "  ixt kv rm press seen", []string{"BUCKET", "KEY"},
 		func(cmd *cobra.Command, args []string) error {
 			return a.askKV(cmd, ipc.MethodDelete, ipc.KVParams{Bucket: args[0], Key: args[1]}, nil)
 		})
@@ -107,7 +102,7 @@ func (a *app) kvRemove() *cobra.Command {
 
 func (a *app) kvList() *cobra.Command {
 	var asJSON bool
-	cmd := a.bucketed("ls BUCKET [PATTERN]", "List keys", "  ixt kv ls press\n  ixt kv ls press 'line.*'", []string{"BUCKET", "[PATTERN]"},
+	cmd := a.bucketed(ipc.ServiceKV, "ls BUCKET [PATTERN]", "List keys", "  ixt kv ls press\n  ixt kv ls press 'line.*'", []string{"BUCKET", "[PATTERN]"},
 		func(cmd *cobra.Command, args []string) error {
 			var list ipc.KVKeys
 			if err := a.askKV(cmd, ipc.MethodKeys, ipc.KVParams{Bucket: args[0], Pattern: second(args)}, &list); err != nil {
@@ -129,11 +124,12 @@ func (a *app) kvList() *cobra.Command {
 
 func (a *app) kvWatch() *cobra.Command {
 	var show eventFormat
-	cmd := a.bucketed("watch BUCKET [PATTERN]", "Show keys and how they change", "  ixt kv watch press\n  ixt kv watch press 'line.*' --json", []string{"BUCKET", "[PATTERN]"},
+	cmd := a.bucketed(ipc.ServiceKV, "watch BUCKET [PATTERN]", "Show keys and how they change", "  ixt kv watch press\n  ixt kv watch press 'line.*' --json", []string{"BUCKET", "[PATTERN]"},
 		func(cmd *cobra.Command, args []string) error {
 			return a.attend(cmd, &show, ipc.ServiceKV, ipc.MethodWatch, ipc.KVParams{Bucket: args[0], Pattern: second(args)})
 		})
 	cmd.Long = `Show the keys of a bucket with their values, and then every change, until Ctrl-C or the supervisor stops.`
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return show.check(cmd) }
 	show.flags(cmd)
 	return cmd
 }

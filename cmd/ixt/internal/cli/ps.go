@@ -59,11 +59,17 @@ func (a *app) showNodes(nodes []admin.NodeModules, asJSON bool) error {
 		return err
 	}
 	now := time.Now()
+	nothing := []string{"-", "-", "-", "-", "-", "-", "-", "-"}
 	all := &table{head: append([]string{"NODE"}, moduleTable(nil, now).head...)}
 	for _, n := range nodes {
 		rows := moduleTable(n.Modules, now).rows
-		if n.Error != "" {
-			rows = [][]string{{"-", "-", "-", "-", "-", "-", "-", "-", oneLine(n.Error)}}
+		switch {
+		case n.Gone != "":
+			rows = [][]string{append(nothing, fmt.Sprintf("%s, last seen %s ago", n.Gone, now.Sub(n.Heard).Round(time.Second)))}
+		case n.Error != "":
+			rows = [][]string{append(nothing, oneLine(n.Error))}
+		case len(rows) == 0:
+			rows = [][]string{append(nothing, "no modules")}
 		}
 		for _, row := range rows {
 			all.add(append([]string{n.Node}, row...)...)

@@ -45,10 +45,17 @@ func (f *eventFormat) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON, one value per line")
 }
 
+func (f *eventFormat) check(cmd *cobra.Command) error {
+	if f.json && f.raw {
+		return usage(cmd, "--json prints the whole event; leave out --raw")
+	}
+	return nil
+}
+
 // attend shows what a subscription or a watch brings.
 func (a *app) attend(cmd *cobra.Command, show *eventFormat, service, method string, params any) error {
-	if show.json && show.raw {
-		return usage(cmd, "--json prints the whole event; leave out --raw")
+	if err := show.check(cmd); err != nil {
+		return err
 	}
 	client, err := a.client()
 	if err != nil {

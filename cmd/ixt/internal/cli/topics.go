@@ -12,6 +12,8 @@ func (a *app) topicsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "topics",
 		Short: "Show what can be called, who provides it and how calls ended",
+		Long: `Show what can be called, who provides it, here and on other nodes (name:version@node), and how the calls ended that modules here
+were given. READY is how many instances here take calls now; a topic that only other nodes have counts nothing here.`,
 		Example: `  ixt topics
   ixt topics --json`,
 		Args:              arguments(),
@@ -30,8 +32,13 @@ func (a *app) topicsCommand() *cobra.Command {
 			}
 			t := &table{head: []string{"TOPIC", "READY", "IN FLIGHT", "QUEUED", "DONE", "ERRORS", "NOT DELIVERED", "UNKNOWN", "RETRIED", "LATE", "MODULES"}}
 			for _, topic := range topics {
+				providers := strings.Join(append(topic.Modules, topic.Elsewhere...), ", ")
+				if len(topic.Modules) == 0 {
+					t.add(topic.Topic, "-", "-", "-", "-", "-", "-", "-", "-", "-", providers)
+					continue
+				}
 				t.add(topic.Topic, strconv.Itoa(topic.Ready), strconv.Itoa(topic.InFlight), strconv.Itoa(topic.Queued),
-					count(topic.Done), count(topic.Errors), count(topic.NotDelivered), count(topic.Unknown), count(topic.Retried), count(topic.Late), strings.Join(topic.Modules, ", "))
+					count(topic.Done), count(topic.Errors), count(topic.NotDelivered), count(topic.Unknown), count(topic.Retried), count(topic.Late), providers)
 			}
 			return a.stdout.table(t)
 		},

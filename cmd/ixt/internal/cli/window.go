@@ -40,7 +40,7 @@ func (w *window) answer(ctx context.Context, server *admin.Server, door net.List
 	if w != nil {
 		server.Join(cluster{w.host})
 		w.host.Administer(server)
-		if err := server.Metrics(w.tracer); err != nil {
+		if err := server.Metrics(w.tracer, w.host); err != nil {
 			return errors.Join(err, door.Close())
 		}
 		if w.scrape != nil {

@@ -7,6 +7,7 @@ the handler runs, and the answer lets it go on.
 import os
 import sys
 import threading
+import time
 
 import ixt_process_module
 from ixt_process_module import CallError, ConfigError, InvalidInput, IxtProcessModule
@@ -17,6 +18,7 @@ ixt_process_module._ENDING_SECONDS = float(os.environ.get("PROBE_ENDING_SECONDS"
 class Probe(IxtProcessModule):
     config = None
     init_thread = None
+    busy = threading.Event()  # do_until_cancelled runs
 
     # Lifecycle: what the configuration asks for.
 
@@ -53,6 +55,8 @@ class Probe(IxtProcessModule):
             return {"healthy": True, "raw": b"x"}
         if wish == "call":
             self.call("gate")
+        if wish == "await_handler":
+            self.busy.wait()
         return {"ready": False, "reason": "device offline"}
 
     def on_handle(self, message, context):
@@ -125,6 +129,25 @@ class Probe(IxtProcessModule):
 
     def do_big(self, message, context):
         return self.text("x" * int(self.decode_payload(message["payload"])))
+
+    def do_until_cancelled(self, message, context):
+        self.busy.set()
+        while not self.cancelled():
+            time.sleep(0.001)
+        self.busy.clear()
+        return self.success()
+
+    def do_call_beside(self, message, context):
+        def ask():
+            self.answer_beside = self.call("gate").payload
+
+        self.beside = threading.Thread(target=ask)
+        self.beside.start()
+        return self.success()
+
+    def do_join_beside(self, message, context):
+        self.beside.join()
+        return self.text(self.answer_beside)
 
     def do_hang(self, message, context):
         self.outcome_of(lambda: self.call("gate"))

@@ -1,0 +1,41 @@
+package ipc
+
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// What one module calls of another is packed and unpacked in one pass, as usual envelopes are.
+
+// encode returns the JSON of m; false if that is not usual.
+func (m *TargetedMessage) encode() (json.RawMessage, bool) {
+	a := appender{out: make([]byte, 0, 64+len(m.Topic)+m.Payload.textSize()+len(m.Target))}
+	a.message(&m.Message)
+	a.out = a.out[:len(a.out)-1] // the object goes on
+	a.text(`,"target":`, m.Target)
+	a.raw(`}`)
+	return a.out, !a.unusual
+}
+
+// decode reads the JSON of m, whose memory it shares then; false if that is not usual.
+func (m *TargetedMessage) decode(object json.RawMessage) bool {
+	s := &scanner{text: object}
+	var seen names
+	s.members(func(name []byte) {
+		switch string(name) {
+		case "topic":
+			m.Topic = once(s, &seen, 0, text(s))
+		case "payload":
+			m.Payload = once(s, &seen, 1, Payload{s.str(), inBase64})
+		case "priority":
+			m.Priority = Priority(min(max(once(s, &seen, 2, s.integer()), 0), 3) - 1)
+		case "ttl_ms":
+			m.TTLMS = once(s, &seen, 3, s.integer())
+		case "target":
+			m.Target = once(s, &seen, 4, text(s))
+		default:
+			s.unknown(name)
+		}
+	})
+	return s.end() && utf8.Valid(object)
+}

@@ -1,0 +1,131 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// term is the time that something has: a ctx that ends with one or two others, at a limit, and when end is called. ipc waits for it
+// by its parts (Ends), which costs nothing; only for others is it made of what package context has.
+type term struct {
+	first, second context.Context // second may be nil
+	limit         time.Time       // not after theirs; zero: none
+
+	mu   sync.Mutex
+	over bool            // end has been called
+	full context.Context // nil: nobody has needed it
+	stop context.CancelFunc
+}
+
+// newTerm returns the time that is left by first, by second, which may be nil, and until limit, which may be zero. A term as first is
+// not ended before this one.
+func newTerm(first, second context.Context, limit time.Time) *term {
+	if t, is := first.(*term); is && second == nil {
+		first, second = t.first, t.second
+	}
+	t := &term{first: first, second: second, limit: limit}
+	t.shorten(first)
+	if second != nil {
+		t.shorten(second)
+	}
+	return t
+}
+
+func (t *term) shorten(by context.Context) {
+	if deadline, limited := by.Deadline(); limited && (t.limit.IsZero() || deadline.Before(t.limit)) {
+		t.limit = deadline
+	}
+}
+
+// Deadline is the limit.
+func (t *term) Deadline() (time.Time, bool) { return t.limit, !t.limit.IsZero() }
+
+// Value is the first ctx's.
+func (t *term) Value(key any) any { return t.first.Value(key) }
+
+// Err says why the term is over, nil while it is not.
+func (t *term) Err() error {
+	switch {
+	case t.late():
+		return context.DeadlineExceeded
+	case t.first.Err() != nil:
+		return t.first.Err()
+	case t.second != nil && t.second.Err() != nil:
+		return t.second.Err()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return context.Canceled
+	}
+	return nil
+}
+
+func (t *term) late() bool { return !t.limit.IsZero() && !time.Now().Before(t.limit) }
+
+// parted is a ctx that can be waited for by its parts: it ends when one of two channels is closed, and at a limit; each may be absent.
+type parted interface {
+	Ends() (first, second <-chan struct{}, limit time.Time)
+}
+
+// Ends are the parts that may end the term while somebody waits.
+func (t *term) Ends() (first, second <-chan struct{}, limit time.Time) {
+	if p, is := t.first.(parted); is {
+		first, second, _ = p.Ends()
+	} else {
+		first = t.first.Done()
+	}
+	if t.second != nil { // and a request of a module has but one part
+		second = t.second.Done()
+	}
+	return first, second, t.limit
+}
+
+// Done is closed when the term is over.
+func (t *term) Done() <-chan struct{} { return t.whole().Done() }
+
+// AfterFunc lets package context hang a ctx below this one without a goroutine that waits for it.
+func (t *term) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(t.whole(), f) }
+
+// whole is the term as package context has it.
+func (t *term) whole() context.Context {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.full == nil {
+		t.full, t.stop = t.build()
+		if t.over {
+			t.stop()
+		}
+	}
+	return t.full
+}
+
+func (t *term) build() (context.Context, context.CancelFunc) {
+	var ctx context.Context
+	var cancel context.CancelFunc
+	if t.limit.IsZero() {
+		ctx, cancel = context.WithCancel(t.first)
+	} else {
+		ctx, cancel = context.WithDeadline(t.first, t.limit)
+	}
+	if t.second == nil {
+		return ctx, cancel
+	}
+	unhook := context.AfterFunc(t.second, func() {
+		if !errors.Is(t.second.Err(), context.DeadlineExceeded) { // then the own limit has come, too
+			cancel()
+		}
+	})
+	return ctx, func() { unhook(); cancel() }
+}
+
+// end ends the term, if it is not over already. What runs out of time with it does so by itself, and is told that.
+func (t *term) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over = true; t.full != nil && !t.late() {
+		t.stop()
+	}
+}
