@@ -56,7 +56,7 @@ func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (ipc.Data,
 		answer, err := c.callNode(ctx, to, rc)
 		if err == nil {
 			if last = errorOf(answer, to.Node); last == nil {
-				return ipc.ObjectData(answer.Data), nil
+				return dataOf(answer), nil
 			}
 			again = refused(last)
 			continue

@@ -186,13 +186,25 @@ func (c *cluster) signed(err *ipc.Error) *ipc.Error {
 	return &e
 }
 
-// answerMsg is data on its way: to whoever does not speak ixt, the bytes under "payload" if that is all there is.
+// answerMsg is data on its way: the bytes under "payload", if that is all there is, else JSON. Whoever does not speak ixt is not told
+// which.
 func answerMsg(data ipc.Data, ours bool) *nats.Msg {
-	body := []byte(data.JSON())
-	if payload, ok := data.Payload(); ok && !ours {
-		body = payload
+	payload, ok := data.Payload()
+	switch {
+	case ok && ours:
+		return &nats.Msg{Data: payload, Header: nats.Header{headerBytes: {"1"}}}
+	case ok:
+		return &nats.Msg{Data: payload}
 	}
-	return &nats.Msg{Data: body}
+	return &nats.Msg{Data: data.JSON()}
+}
+
+// dataOf is its inverse, for an answer to one of ours.
+func dataOf(m *nats.Msg) ipc.Data {
+	if m.Header.Get(headerBytes) != "" {
+		return ipc.PayloadData(m.Data)
+	}
+	return ipc.ObjectData(m.Data)
 }
 
 // errorMsg is an error as micro services send it; the data has all of it.

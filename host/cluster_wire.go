@@ -25,6 +25,7 @@ const (
 	headerTarget   = "Ixt-Target"
 	headerFrom     = "Ixt-From" // id of the supervisor that waits for the answer, as in its heartbeat
 
+	headerBytes    = "Ixt-Bytes"    // in an answer: the message is the payload, and there is nothing else
 	headerAccepted = "Ixt-Accepted" // in what comes before the answer: the node that has the call
 )
 

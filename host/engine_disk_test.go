@@ -98,7 +98,7 @@ func TestPowerCut(t *testing.T) {
 	for n := range 12 { // more than one file holds, so that some go again
 		params, err := json.Marshal(ipc.KVParams{Bucket: "plc", Key: fmt.Sprint("large.", n%2), Payload: ipc.EncodePayload(append(large[:len(large)-1], byte(n)))})
 		require.NoError(t, err)
-		_, err = g.Ask(r.ctx, ipc.ServiceKV, ipc.MethodSet, params)
+		_, err = g.Ask(r.ctx, ipc.ServiceKV, ipc.MethodSet, ipc.ObjectData(params))
 		require.NoError(t, err)
 	}
 	g.Close()
@@ -124,7 +124,7 @@ func TestPowerCut(t *testing.T) {
 	for n := range 2 {
 		e, err := kv[ipc.KVEntry](r, "plc", ipc.MethodGet, ipc.KVParams{Key: fmt.Sprint("large.", n)})
 		require.NoError(t, err)
-		require.True(t, e.Payload == ipc.EncodePayload(append(large[:len(large)-1], byte(10+n))))
+		require.True(t, e.Payload.Text() == ipc.EncodePayload(append(large[:len(large)-1], byte(10+n))).Text())
 	}
 	_, err = kv[ipc.KVEntry](r, "plc", ipc.MethodGet, ipc.KVParams{Key: "deleted"})
 	requireCode(t, err, ipc.CodeNotFound)

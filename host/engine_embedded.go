@@ -74,8 +74,8 @@ func startEmbedded(opts *Options, dir string, disk *disk, note func(supervisor.E
 	return e, nil
 }
 
-// maxPayload leaves room for headers beside the largest payload, which is base64 in the answer to a call.
-const maxPayload = (ipc.MaxChunk+2)/3*4 + 128<<10
+// maxPayload leaves room for headers beside the largest payload.
+const maxPayload = ipc.MaxChunk + 128<<10
 
 // stop ends the server within stopTime.
 func (e *embedded) stop() error {

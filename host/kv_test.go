@@ -34,7 +34,7 @@ func (r *rig) set(who string, p ipc.KVParams) uint64 {
 	return w.Revision
 }
 
-func text(s string) ipc.Payload { return ipc.EncodePayload([]byte(s)) }
+func text(s string) ipc.Payload { return ipc.PayloadText(ipc.EncodePayload([]byte(s)).Text()) }
 
 func ref[T any](v T) *T { return &v }
 

@@ -26,6 +26,14 @@ const (
 // EncodePayload returns a Payload of b, which must not be changed as long as a call that has it goes on.
 func EncodePayload(b []byte) Payload { return Payload{b, borrowed} }
 
+// Own returns a Payload that shares nothing with what EncodePayload was given.
+func (p Payload) Own() Payload {
+	if p.form == borrowed {
+		return Payload{bytes.Clone(p.b), asBytes}
+	}
+	return p
+}
+
 // PayloadText returns the Payload that stands in JSON as text. It is not checked before Decode.
 func PayloadText(s string) Payload {
 	return Payload{unsafe.Slice(unsafe.StringData(s), len(s)), inBase64}

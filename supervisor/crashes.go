@@ -93,6 +93,8 @@ func describeCall(d *delivery, end time.Time) crash.Call {
 	c := crash.Call{
 		Topic: d.msg.Topic, CallID: d.mc.CallID, TraceID: d.mc.TraceID, AgeMS: end.Sub(d.accepted).Milliseconds(), Attempt: d.attempt,
 	}
+	d.kept.Lock()
+	defer d.kept.Unlock()
 	if payload, err := d.msg.Payload.Decode(); err == nil {
 		sum := sha256.Sum256(payload)
 		c.PayloadBytes, c.PayloadSHA256 = int64(len(payload)), hex.EncodeToString(sum[:])

@@ -17,6 +17,7 @@ const maxDepth = 16
 // flight is one accepted call until it ends.
 type flight struct {
 	msg      ipc.Message
+	kept     sync.Mutex // held by a crash report that looks at msg.Payload, and by keep
 	mc       ipc.Context
 	target   string        // the only one who may get it: name, name:version or name:version/instance-002; "": any provider
 	ttl      time.Duration // the caller's limit, within the topic's; 0: none
@@ -49,6 +50,14 @@ type delivery struct {
 	id       int64 // of the request; 0: it was not written
 	answered bool
 	watch    ipc.Watch
+}
+
+// keep makes the payload the flight's own. The caller's memory is theirs again when the call has ended, but a crash report may still
+// be about it, unless the first attempt was answered.
+func (f *flight) keep() {
+	f.kept.Lock()
+	defer f.kept.Unlock()
+	f.msg.Payload = f.msg.Payload.Own()
 }
 
 // fromHost is the source of calls that come from outside, not from a module.

@@ -144,6 +144,9 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (*Answer, error) {
 	f.target, f.node = local(m.Target)
 	f.roams = true
 	data, err := s.router.call(ctx, f)
+	if err != nil || f.mc.Attempt > 1 {
+		f.keep()
+	}
 	if err != nil {
 		return nil, err
 	}
