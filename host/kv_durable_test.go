@@ -86,7 +86,7 @@ func TestKVKill(t *testing.T) {
 				require.NoError(t, err, "of %d that were acknowledged", last)
 				var e ipc.KVEntry
 				require.NoError(t, answer.Unpack(&e))
-				require.Equal(t, text(fmt.Sprint(n)), e.Payload)
+				require.Equal(t, text(fmt.Sprint(n)).Text(), e.Payload.Text())
 			}
 			_, addr, _ := strings.Cut(r.await("the engine listens at ").Text, " at ")
 			js := outside(t, "nats://"+addr)

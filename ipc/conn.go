@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -31,9 +32,9 @@ type Options struct {
 	// MaxQueued bounds the bytes that wait to be written; a caller then waits for room. A single frame is always let
 	// in, so that MaxFrame can be larger. Default: 4 MiB.
 	MaxQueued int
-	// Direct lets the reading goroutine serve a request that comes alone, which saves waking another. Handlers should mostly be
-	// quick then: others wait about a millisecond until somebody reads in the place of one who is not. Default: false. It has no
-	// effect on streams that are no sockets.
+	// Direct is for handlers that are mostly quick: a request that comes alone is served by the goroutine that read it, and of many
+	// only as many are served at a time as there are processors. Others wait a millisecond or two until it shows that a handler is
+	// not quick, and after that for nothing. Default: false. It has no effect on streams that are no sockets.
 	Direct bool
 	// GoneCode is the code of calls in flight when the connection ends. Default: CodeModuleGone.
 	GoneCode string
@@ -132,7 +133,7 @@ func (c *Conn) Run(ctx context.Context) error {
 	}()
 	frames := &frameReader{r: bufio.NewReaderSize(c.rw, readBuffer)}
 	if c.opts.Direct && c.hasty != nil {
-		c.startReading(frames)
+		c.startReading(frames, runtime.GOMAXPROCS(0))
 		<-c.done
 	} else {
 		c.end(c.readLoop(frames))

@@ -105,11 +105,11 @@ func (d Data) Decode(v any) error {
 // carrier is a struct of params or of a result, one of whose members is a payload.
 type carrier interface{ carried() *Payload }
 
-// Pack returns params or a result as Data. If v points to a struct of this package that has a payload, the payload is apart, which
-// is cheaper.
+// Pack returns params or a result as Data. If v points to a struct of this package that has a payload, that is apart, which is
+// cheaper, and there even if it is empty.
 func Pack(v any) (Data, error) {
 	var d Data
-	if c, ok := v.(carrier); ok && !c.carried().IsZero() {
+	if c, ok := v.(carrier); ok {
 		at := c.carried()
 		d.payload, d.apart = *at, true
 		*at = Payload{}

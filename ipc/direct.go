@@ -5,46 +5,59 @@ import (
 	"time"
 )
 
-// A request that comes alone need not wake a worker: the reading goroutine serves it and then reads on. If that takes longer than a
-// moment, or the handler itself waits for an answer that somebody must read, another goroutine reads in its place.
+// Where handlers are mostly quick (Options.Direct), waking a goroutine costs more than most of them take. So the goroutine that
+// read a request serves it, if it came alone; and of many at once only as many are served at a time as there are processors, the
+// others by whoever is done first.
 //
-//	reading ── a lone request ──> serving ── done in time ──> reading
-//	                                 └────── replaced ──────> a worker like others, when it is done
+//	reading ── a lone request ──> serving it ── in time ──> reading
+//	        │                          └── replaced ──────> gone when it is done; another goroutine reads
+//	        └─ more than that ──> a worker, or the queue of those that wait for one
+//
+// That is given up for a while as soon as a handler takes longer than a moment or makes a call itself, which somebody may have to
+// read the answer of: then every request has a worker of its own.
 
-// How long the reading goroutine serves a request before it is replaced: between one and two moments. After that no request is
-// served directly for a pause, which doubles each time and is halved by every moment in which all went well.
+// How long the reading goroutine serves a request, and a request is queued, before that is given up: between one and two moments.
+// It is tried again after a pause, which doubles each time and is halved by every moment in which all went well.
 const (
 	moment     = time.Millisecond
 	leastPause = 10 * time.Millisecond
 	mostPause  = 10 * time.Second
 )
 
-// direct is what the reading goroutine serves itself. It is part of state.
+// direct is part of state. The zero value serves nothing directly.
 type direct struct {
-	on      bool         // it may
-	frames  *frameReader // what it reads from, and who replaces it
-	serving bool
-	served  uint64      // counts what it has begun to serve
-	seen    uint64      // served when the clock ticked last
-	clock   *time.Timer // ticks every moment while there is something to watch
+	on      bool
+	frames  *frameReader // for who replaces the reading goroutine
+	serving bool         // the reading goroutine serves a request
+	served  uint64       // counts what it has begun to serve
+	queue   []*request   // the oldest first
+	active  int          // workers that serve
+	most    int          // how many may before others are queued
+	clock   *time.Timer  // ticks every moment while there is something to watch
 	ticking bool
+	seen    uint64   // served when it ticked last
+	head    *request // the oldest of the queue then
 	pause   time.Duration
-	resumes time.Time // nothing is served directly before
+	resumes time.Time // until then all that is given up; zero: it is not
 }
 
-// self stands for the reading goroutine where a worker is named.
-var self = new(worker)
+// Stand for workers where one is named.
+var (
+	self  = new(worker) // the reading goroutine
+	later = new(worker) // whoever is done first
+)
 
 // errReplaced ends a readLoop in whose place another goroutine reads.
 var errReplaced = errors.New("another goroutine reads")
 
 // startReading lets a goroutine read until the connection ends, and serve what comes alone.
-func (c *Conn) startReading(frames *frameReader) {
+func (c *Conn) startReading(frames *frameReader, processors int) {
 	c.update(func(s *state) {
+		if s.phase == closed {
+			return
+		}
 		d := &s.direct
-		d.on, d.frames, d.pause = true, frames, leastPause
-		d.clock = time.AfterFunc(moment, c.tick)
-		d.ticking = true
+		*d = direct{on: true, frames: frames, most: processors, pause: leastPause, clock: time.AfterFunc(moment, c.tick), ticking: true}
 		c.readOnward(d)
 	})
 }
@@ -67,18 +80,45 @@ func (c *Conn) readOnward(d *direct) {
 	}()
 }
 
-// begin reports whether the reading goroutine serves the request that has come.
-func (d *direct) begin() bool {
-	if !d.on || !d.resumes.IsZero() && time.Now().Before(d.resumes) {
-		return false
+// assign says who serves a request: self, later or, with nil, a worker of its own. last: no other has come with it.
+func (d *direct) assign(r *request, last, alone bool) *worker {
+	if !d.on || r.Type == TypeInit || r.Type == TypeHealthCheck || r.Type == TypeShutdown || !d.resumes.IsZero() && time.Now().Before(d.resumes) {
+		return nil
 	}
-	d.serving, d.resumes = true, time.Time{}
-	d.served++
+	d.resumes = time.Time{}
+	switch {
+	case last && alone:
+		d.serving = true
+		d.served++
+		d.watch()
+		return self
+	case d.active >= d.most:
+		d.queue = append(d.queue, r)
+		d.watch()
+		return later
+	}
+	return nil
+}
+
+// next takes the oldest request out of the queue; nil if there is none.
+func (d *direct) next() *request {
+	if len(d.queue) == 0 {
+		return nil
+	}
+	r := d.queue[0]
+	d.queue[0] = nil
+	if d.queue = d.queue[1:]; len(d.queue) == 0 {
+		d.queue = nil
+	}
+	return r
+}
+
+// watch lets the clock tick.
+func (d *direct) watch() {
 	if !d.ticking {
-		d.ticking, d.seen = true, d.served-1
+		d.ticking, d.seen, d.head = true, d.served-1, nil
 		d.clock.Reset(moment)
 	}
-	return true
 }
 
 // serveDirectly serves a request on the reading goroutine.
@@ -99,49 +139,58 @@ func (c *Conn) replaced() error {
 	return nil
 }
 
-// readOn replaces a reading goroutine that serves a request.
-func (c *Conn) readOn() {
-	if !c.opts.Direct {
-		return
+// giveWay is called before this side waits for an answer: a handler may be who waits.
+func (c *Conn) giveWay() {
+	if c.opts.Direct {
+		c.update(func(s *state) { c.giveUp(s) })
 	}
-	c.update(func(s *state) { c.replace(&s.direct) })
 }
 
-// replace is readOn for who holds the lock.
-func (c *Conn) replace(d *direct) {
-	if !d.serving {
+// giveUp lets another goroutine read if the one that does serves a request, and gives those that are queued workers of their own.
+func (c *Conn) giveUp(s *state) {
+	d := &s.direct
+	if !d.serving && len(d.queue) == 0 {
 		return
 	}
-	d.serving = false
 	d.resumes = time.Now().Add(d.pause)
 	d.pause = min(2*d.pause, mostPause)
-	c.readOnward(d)
+	if d.serving {
+		d.serving = false
+		c.readOnward(d)
+	}
+	for r := d.next(); r != nil; r = d.next() {
+		c.hire(c.recruit(s), r)
+	}
 }
 
-// tick replaces a reading goroutine that has served the same request for a moment, and stops when there is nothing to watch.
+// tick gives up what has not gone on since it ticked last, and stops when there is nothing to watch.
 func (c *Conn) tick() {
 	c.update(func(s *state) {
 		d := &s.direct
-		switch {
-		case !d.on:
-			return
-		case d.served != d.seen:
-			d.pause = max(d.pause/2, leastPause)
-		case d.serving:
-			c.replace(d)
-			fallthrough
-		default:
-			d.ticking = false
+		if !d.on {
 			return
 		}
-		d.seen = d.served
-		d.clock.Reset(moment)
+		var head *request
+		if len(d.queue) > 0 {
+			head = d.queue[0]
+		}
+		switch {
+		case d.serving && d.served == d.seen, head != nil && head == d.head:
+			c.giveUp(s)
+			d.ticking = false
+		case head == nil && d.served == d.seen:
+			d.ticking = false
+		default:
+			d.pause = max(d.pause/2, leastPause)
+			d.seen, d.head = d.served, head
+			d.clock.Reset(moment)
+		}
 	})
 }
 
-// close ends what the clock does.
+// close ends all that; what is queued will not be answered.
 func (d *direct) close() {
-	d.on = false
+	d.on, d.queue = false, nil
 	if d.clock != nil {
 		d.clock.Stop()
 	}

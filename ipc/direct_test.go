@@ -73,6 +73,34 @@ func TestOneWhoServesDirectlyKeepsNobody(t *testing.T) {
 	require.NoError(t, module.AwaitOpen(t.Context(), 0))
 }
 
+// Many handlers that wait for each other are all served at once in the end, and quick ones share few workers.
+func TestManyServedDirectlyKeepNobody(t *testing.T) {
+	const many = 100
+	var arrived atomic.Int64
+	all := make(chan struct{})
+	host, _ := directly(t, func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
+		if req.Message.Topic == "gather" {
+			if arrived.Add(1) == many {
+				close(all)
+			}
+			<-all
+		}
+		return ipc.Data{}, nil
+	})
+	for _, topics := range [][]string{{"quick"}, {"gather", "quick"}} {
+		var calls []*pending
+		for range many {
+			for _, name := range topics {
+				calls = append(calls, host.begin(t.Context(), topic(name)))
+			}
+		}
+		for _, call := range calls {
+			_, err := call.wait()
+			require.NoError(t, err)
+		}
+	}
+}
+
 // The end of a connection is noticed while a request is served directly, and Run waits for the handler.
 func TestEndWhileServingDirectly(t *testing.T) {
 	var returned atomic.Bool

@@ -101,12 +101,14 @@ func (c *Conn) accept(r *request, frame []byte, last bool) error {
 		return c.refuse(&r.Envelope, refusal)
 	case w == self:
 		return c.serveDirectly(r)
+	case w == later:
+		return nil
 	}
 	c.hire(w, r)
 	return nil
 }
 
-// admit opens a request and names the worker for it, nil for a new one, self for the reading goroutine, or says why it is refused.
+// admit opens a request and names the worker for it, nil for a new one, or says why it is refused.
 func (c *Conn) admit(r *request, frame []byte, last bool) (w *worker, refusal *Error, err error) {
 	c.mu.Lock()
 	defer c.unlock()
@@ -125,11 +127,8 @@ func (c *Conn) admit(r *request, frame []byte, last bool) (w *worker, refusal *E
 	if s.interrupted {
 		s.later(r.cancel)
 	}
-	if last && len(s.inbound) == 1 && s.direct.begin() {
-		return self, nil, nil
-	}
-	if w = s.pop(); w == nil {
-		c.workers.Add(1)
+	if w = s.direct.assign(r, last, len(s.inbound) == 1); w == nil {
+		w = c.recruit(s)
 	}
 	return w, nil, nil
 }

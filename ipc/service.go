@@ -91,7 +91,7 @@ type KVParams struct {
 
 // KVEntry is the result of kv.get.
 type KVEntry struct {
-	Payload  Payload `json:"payload"`
+	Payload  Payload `json:"payload,omitzero"`
 	Revision uint64  `json:"revision"`
 	TimeMS   int64   `json:"time"` // when it was set, Unix milliseconds
 }
@@ -145,7 +145,7 @@ type BlobUpload struct {
 // BlobChunk is the result of blob.get.
 type BlobChunk struct {
 	Download string  `json:"download,omitempty"` // to be named in the next get; absent with the last
-	Payload  Payload `json:"payload"`
+	Payload  Payload `json:"payload,omitzero"`
 	Last     bool    `json:"last"`
 	Size     int64   `json:"size"`   // of the whole
 	SHA256   string  `json:"sha256"` // of the whole, hex

@@ -49,7 +49,11 @@ func requireSameTargeted(t *testing.T, params []byte) {
 	require.NoError(t, err)
 	general, err := json.Marshal(&got)
 	require.NoError(t, err)
-	require.JSONEq(t, string(general), string(packed.JSON()))
+	var back ipc.TargetedMessage
+	require.NoError(t, json.Unmarshal(packed.JSON(), &back))
+	again, err := json.Marshal(&back)
+	require.NoError(t, err)
+	require.JSONEq(t, string(general), string(again))
 }
 
 func TestPayloadOfACallIsNotCopied(t *testing.T) {

@@ -43,6 +43,16 @@ func (b *bench) dismiss(n int) {
 	b.unused = len(b.resting)
 }
 
+// recruit names a worker for a request, nil for a new one; hire it next.
+func (c *Conn) recruit(s *state) *worker {
+	w := s.pop()
+	if w == nil {
+		c.workers.Add(1)
+	}
+	s.direct.active++
+	return w
+}
+
 // hire gives a request to a worker that waits, or to a new one.
 func (c *Conn) hire(w *worker, r *request) {
 	if w != nil {
@@ -55,6 +65,11 @@ func (c *Conn) hire(w *worker, r *request) {
 // work runs handlers until there is nothing more to do.
 func (c *Conn) work(w *worker, r *request) {
 	defer c.workers.Done()
+	defer func() {
+		if r != nil { // its handler has ended this goroutine
+			c.update(func(s *state) { s.direct.active-- })
+		}
+	}()
 	for r != nil {
 		c.serve(r)
 		r = c.rest(w)
@@ -65,6 +80,11 @@ func (c *Conn) work(w *worker, r *request) {
 func (c *Conn) rest(w *worker) *request {
 	c.mu.Lock()
 	s := &c.state
+	if r := s.direct.next(); r != nil {
+		c.unlock()
+		return r
+	}
+	s.direct.active--
 	stays := s.phase != closed && len(s.resting) < maxIdle
 	if stays {
 		s.resting = append(s.resting, w)

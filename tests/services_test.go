@@ -95,7 +95,7 @@ func (f *fleet) targeted(target, topic, payload string) <-chan error {
 func TestSend(t *testing.T) {
 	f := newAskingFleet(t)
 	g := newGate(t)
-	params := fmt.Sprintf(`{"topic":"echo.gate","payload":%q}`, ipc.EncodePayload([]byte(g.path)))
+	params := fmt.Sprintf(`{"topic":"echo.gate","payload":%q}`, ipc.EncodePayload([]byte(g.path)).Text())
 	got, err := f.ask("message_bus", "send", params)
 	require.NoError(t, err)
 	require.Equal(t, "{}", got, "nobody waits for it")
