@@ -19,7 +19,7 @@ import (
 // How long the reading goroutine serves a request, and a request is queued, before that is given up: between one and two moments.
 // It is tried again after a pause, which doubles each time and is halved by every moment in which all went well.
 const (
-	moment     = time.Millisecond
+	moment     = 2 * time.Millisecond
 	leastPause = 10 * time.Millisecond
 	mostPause  = 10 * time.Second
 )
