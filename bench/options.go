@@ -32,7 +32,7 @@ func parse(args []string) (*options, error) {
 	f.TextVar(o.Peers, "peers", o.Peers, "put load only on peers that match this `regexp`")
 	f.StringVar(&o.json, "json", "", "write everything into this `file`")
 	f.StringVar(&o.svg, "svg", "", "draw the ratios into this `file`")
-	f.BoolVar(&o.check, "check", false, fmt.Sprintf("fail if a target is missed by more than a factor of %d", slack))
+	f.BoolVar(&o.check, "check", false, fmt.Sprintf("fail if a target, or what has been reached of it, is missed by more than a factor of %d", slack))
 	f.StringVar(&o.Profiles.CPU, "cpuprofile", "", "write CPU profiles of this process and of the modules under load into this `directory`")
 	f.StringVar(&o.Profiles.Alloc, "memprofile", "", "the same of allocations, into this `directory`")
 	f.StringVar(&o.Profiles.Block, "blockprofile", "", "the same of waits, into this `directory`")

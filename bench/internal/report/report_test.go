@@ -73,6 +73,15 @@ func TestCheck(t *testing.T) {
 	require.EqualError(t, err, "off by more than a factor of 2:\n  calls, fast <&>: 0.25 ×, hoped for ≥ 1 ×")
 	require.ErrorContains(t, r.Check(1), "middling")
 	require.NoError(t, r.Check(4.1))
+	for i := range r.Measures {
+		for j := range r.Measures[i].Rows {
+			if target := r.Measures[i].Rows[j].Target; target != nil {
+				target.Reached = 0.6 // of all that are missed and of some that are met
+			}
+		}
+	}
+	require.EqualError(t, r.Check(2), "off by more than a factor of 2:\n  calls, fast <&>: 0.25 ×, hoped for ≥ 1 ×, 0.6 × was reached")
+	require.NoError(t, r.Check(2.5))
 }
 
 func TestTable(t *testing.T) {

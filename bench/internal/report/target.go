@@ -9,21 +9,32 @@ import (
 type Target struct {
 	Got     Quantity `json:"got"`
 	Bound   float64  `json:"bound"`
-	AtLeast bool     `json:"at_least"` // else at most
+	AtLeast bool     `json:"at_least"`          // else at most
+	Reached float64  `json:"reached,omitempty"` // what has been reached of a target that is missed; 0: it was met
 }
 
 // BestMargin is the largest Margin: that of a number which is to be small and is nothing, or less, by what a measurement errs.
 const BestMargin = 1000
 
 // Margin is by which factor the number is better than its bound: 1 just meets it, 0.5 misses it by half.
-func (t *Target) Margin() float64 {
+func (t *Target) Margin() float64 { return t.margin(t.Bound) }
+
+// Kept is by which factor the number is better than what has been reached: less than 1 is a step back.
+func (t *Target) Kept() float64 {
+	if t.Reached == 0 {
+		return t.Margin()
+	}
+	return t.margin(t.Reached)
+}
+
+func (t *Target) margin(bound float64) float64 {
 	switch {
 	case t.AtLeast:
-		return min(t.Got.Value/t.Bound, BestMargin)
+		return min(t.Got.Value/bound, BestMargin)
 	case t.Got.Value <= 0:
 		return BestMargin
 	}
-	return min(t.Bound/t.Got.Value, BestMargin)
+	return min(bound/t.Got.Value, BestMargin)
 }
 
 // Holds reports whether the target is met.
