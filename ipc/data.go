@@ -102,18 +102,23 @@ func (d Data) Decode(v any) error {
 	return json.Unmarshal(b, v)
 }
 
-// carrier is a struct of params or of a result, one of whose members is a payload.
-type carrier interface{ carried() *Payload }
+// carrier is a struct of params or of a result, one of whose members is a payload. always says that the member is there even if
+// the payload is empty.
+type carrier interface {
+	carried() (p *Payload, always bool)
+}
 
 // Pack returns params or a result as Data. If v points to a struct of this package that has a payload, that is apart, which is
-// cheaper, and there even if it is empty.
+// cheaper.
 func Pack(v any) (Data, error) {
 	var d Data
 	if c, ok := v.(carrier); ok {
-		at := c.carried()
-		d.payload, d.apart = *at, true
-		*at = Payload{}
-		defer func() { *at = d.payload }()
+		at, always := c.carried()
+		if always || !at.IsZero() {
+			d.payload, d.apart = *at, true
+			*at = Payload{}
+			defer func() { *at = d.payload }()
+		}
 	}
 	if m, ok := v.(*TargetedMessage); ok {
 		if d.object, ok = m.encode(); ok {
@@ -134,7 +139,8 @@ func (d Data) Unpack(v any) error {
 	if err := unpack(ObjectData(d.object).JSON(), v); err != nil {
 		return err
 	}
-	*c.carried() = d.payload
+	at, _ := c.carried()
+	*at = d.payload
 	return nil
 }
 

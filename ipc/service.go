@@ -165,12 +165,12 @@ func DecodeParams(service, method string, params Data, v any) error {
 	return nil
 }
 
-func (m *TargetedMessage) carried() *Payload { return &m.Payload }
-func (p *Publication) carried() *Payload     { return &p.Payload }
-func (p *KVParams) carried() *Payload        { return &p.Payload }
-func (e *KVEntry) carried() *Payload         { return &e.Payload }
-func (p *BlobParams) carried() *Payload      { return &p.Payload }
-func (c *BlobChunk) carried() *Payload       { return &c.Payload }
+func (m *TargetedMessage) carried() (*Payload, bool) { return &m.Payload, false }
+func (p *Publication) carried() (*Payload, bool)     { return &p.Payload, false }
+func (p *KVParams) carried() (*Payload, bool)        { return &p.Payload, false }
+func (e *KVEntry) carried() (*Payload, bool)         { return &e.Payload, true }
+func (p *BlobParams) carried() (*Payload, bool)      { return &p.Payload, false }
+func (c *BlobChunk) carried() (*Payload, bool)       { return &c.Payload, true }
 
 // ChunkSize is how many bytes of a blob best travel at a time.
 const ChunkSize = 256 << 10
