@@ -133,7 +133,7 @@ func (s *scanner) message(m *Message) {
 		case "topic":
 			m.Topic = once(s, &seen, 0, text(s))
 		case "payload":
-			m.Payload = once(s, &seen, 1, Payload{s.str(), inBase64})
+			m.Payload = once(s, &seen, 1, s.payload())
 		case "priority":
 			m.Priority = Priority(min(max(once(s, &seen, 2, s.integer()), 0), 3) - 1)
 		case "ttl_ms":
@@ -197,6 +197,14 @@ func (s *scanner) count() uint64 {
 func text(s *scanner) string {
 	b := s.str()
 	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+// payload is a string value as a Payload; it shares the frame's memory.
+func (s *scanner) payload() Payload {
+	if b := s.str(); len(b) > 0 {
+		return Payload{b, inBase64}
+	}
+	return Payload{}
 }
 
 // unknown passes over a member that is not known here. encoding/json does not mind the case of names: one that may be meant to be

@@ -26,7 +26,7 @@ func (m *TargetedMessage) decode(object json.RawMessage) bool {
 		case "topic":
 			m.Topic = once(s, &seen, 0, text(s))
 		case "payload":
-			m.Payload = once(s, &seen, 1, Payload{s.str(), inBase64})
+			m.Payload = once(s, &seen, 1, s.payload())
 		case "priority":
 			m.Priority = Priority(min(max(once(s, &seen, 2, s.integer()), 0), 3) - 1)
 		case "ttl_ms":

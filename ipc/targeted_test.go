@@ -13,7 +13,7 @@ import (
 var targetedParams = []string{
 	`{"topic":"a.b","payload":"aGk=","priority":2,"ttl_ms":30,"target":"press@box-7"}`,
 	`{"topic":"a.b"}`, `{}`, `null`, ` { "topic" : "a.b" } `, `{"topic":"a.b","priority":9}`, `{"topic":"a.b","priority":-9}`,
-	`{"topic":"a.b","priority":null}`, `{"topic":"a\u002eb"}`, `{"topic":"ä"}`, "{\"topic\":\"\xff\"}", `{"topic":"a","topic":"b"}`,
+	`{"topic":"a.b","priority":null}`, `{"topic":"a.b","payload":""}`, `{"topic":"a\u002eb"}`, `{"topic":"ä"}`, "{\"topic\":\"\xff\"}", `{"topic":"a","topic":"b"}`,
 	`{"TOPIC":"a.b"}`, `{"topic":"a.b","further":{"x":[1.5,"y"]}}`, `{"topic":"a.b","further":true}`, `{"target":1}`, `{"topic":"a.b"}x`, `[]`, `{`,
 }
 
