@@ -1,7 +1,6 @@
 package ipc
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -131,7 +130,7 @@ func (c *Conn) Run(ctx context.Context) error {
 		defer close(written)
 		c.writeLoop()
 	}()
-	frames := &frameReader{r: bufio.NewReaderSize(c.rw, readBuffer)}
+	frames := newFrameReader(c.rw)
 	if c.opts.Direct && c.hasty != nil {
 		c.startReading(frames, runtime.GOMAXPROCS(0))
 		<-c.done

@@ -30,11 +30,32 @@ type oversizeError struct {
 
 func (e *oversizeError) Error() string { return "frame over the limit" }
 
+// The buffer joins small frames into one system call. It is small, as an idle connection pays for it, until a read has filled it.
+const (
+	readBuffer  = 8 << 10
+	largeBuffer = 32 << 10
+)
+
 // frameReader cuts a byte stream into frames.
 type frameReader struct {
+	stream io.Reader
+	filled bool // a read has filled what it was given
 	r      *bufio.Reader
 	header [headerSize]byte
 	known  int // the size of the largest frame that has come whole
+}
+
+func newFrameReader(stream io.Reader) *frameReader {
+	f := &frameReader{stream: stream}
+	f.r = bufio.NewReaderSize(f, readBuffer)
+	return f
+}
+
+// Read reads from the stream itself; it is the buffer's side.
+func (f *frameReader) Read(p []byte) (int, error) {
+	n, err := f.stream.Read(p)
+	f.filled = f.filled || n == len(p)
+	return n, err
 }
 
 // frameRules is what a frame may be. It is asked when one begins: init may have changed it since this side began to wait.
@@ -50,6 +71,9 @@ type frameRules interface {
 // A peer that announces much and sends little costs little: memory for a frame larger than those before is taken when a good part
 // of it has arrived.
 func (f *frameReader) next(rules frameRules) (body, attached []byte, err error) {
+	if f.filled && f.r.Buffered() == 0 && f.r.Size() < largeBuffer {
+		f.r = bufio.NewReaderSize(f, largeBuffer)
+	}
 	header := f.header[:]
 	if _, err := io.ReadFull(f.r, header); err != nil {
 		return nil, nil, err

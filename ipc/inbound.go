@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// readBuffer joins small frames into one system call; an idle connection pays for it, so it is small.
-const readBuffer = 8 << 10
-
 // readLoop takes frames apart until the stream ends or the peer breaks the wire; it returns why.
 //
 //	readLoop ── answer ───────> answered ──> the waiting Call
