@@ -25,7 +25,8 @@ type Watch struct {
 	// no such moment.
 	Written func(id int64)
 	// Settled is called exactly once, when nothing is owed any more: by the answer, even one that came too late for the
-	// caller, by the request's withdrawal, or by the connection's end. answered says that it was an answer.
+	// caller, by the request's withdrawal, or by the connection's end. answered says that it was an answer; one that the
+	// caller waits for settles the request before Call returns.
 	Settled func(answered bool)
 }
 
@@ -180,9 +181,10 @@ func (c *Conn) answered(e *Envelope, data Data, err error) {
 	if e.Type != call.answer {
 		data, err = Data{}, Errorf(CodeProtocolError, "a %s came where a %s was due", e.Type, call.answer)
 	}
-	call.end(data, err)
+	call.data, call.err, call.over = data, err, true
 	c.unlock()
 	call.watch.settle()
+	call.finished <- struct{}{}
 }
 
 // result is what an answer means for the call.

@@ -33,7 +33,7 @@ type Options struct {
 	MaxQueued int
 	// Direct is for handlers that are mostly quick: a request that comes alone is served by the goroutine that read it, and of many
 	// only as many are served at a time as there are processors. Others wait a few milliseconds until it shows that a handler is
-	// not quick, and after that for nothing. Default: false. It has no effect on streams that are no sockets.
+	// not quick; that is tried again after a pause, longer each time. Default: false. It has no effect on streams that are no sockets.
 	Direct bool
 	// GoneCode is the code of calls in flight when the connection ends. Default: CodeModuleGone.
 	GoneCode string

@@ -19,7 +19,7 @@ type Data struct {
 func ObjectData(object json.RawMessage) Data { return Data{object: object} }
 
 // PayloadData returns the Data that carries b and nothing else. b must not be changed any more.
-func PayloadData(b []byte) Data { return Data{payload: Payload{b, asBytes}, apart: true} }
+func PayloadData(b []byte) Data { return Data{payload: OwnPayload(b), apart: true} }
 
 // JSONData returns v as an answer's data: a JSON object travels as the data itself, any other value as a payload.
 func JSONData(v any) (Data, error) {

@@ -32,7 +32,7 @@ func (d *decoded) read(frame []byte) error {
 
 // attach puts the payload that came behind the JSON where it belongs.
 func (d *decoded) attach(frame, b []byte) error {
-	p := Payload{b, asBytes}
+	p := OwnPayload(b)
 	var to *Data
 	switch {
 	case d.Message != nil:

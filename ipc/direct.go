@@ -10,14 +10,14 @@ import (
 // others by whoever is done first.
 //
 //	reading ── a lone request ──> serving it ── in time ──> reading
-//	        │                          └── replaced ──────> gone when it is done; another goroutine reads
+//	        │                          └── replaced ──────> another goroutine reads; of the two, whoever is done first reads on
 //	        └─ more than that ──> a worker, or the queue of those that wait for one
 //
 // That is given up for a while as soon as a handler takes longer than a moment or makes a call itself, which somebody may have to
 // read the answer of: then every request has a worker of its own.
 
 // How long the reading goroutine serves a request, and a request is queued, before that is given up: between one and two moments.
-// It is tried again after a pause, which doubles each time and is halved by every moment in which all went well.
+// It is tried again after a pause, which doubles each time and is halved by every moment in which somebody was served in time.
 const (
 	moment     = 2 * time.Millisecond
 	leastPause = 10 * time.Millisecond
@@ -154,6 +154,7 @@ func (c *Conn) giveUp(s *state) {
 	}
 	d.resumes = time.Now().Add(d.pause)
 	d.pause = min(2*d.pause, mostPause)
+	d.head = nil
 	if d.serving {
 		d.serving = false
 		c.readOnward(d)
@@ -181,7 +182,9 @@ func (c *Conn) tick() {
 		case head == nil && d.served == d.seen:
 			d.ticking = false
 		default:
-			d.pause = max(d.pause/2, leastPause)
+			if d.head != nil || d.served-d.seen > 1 || !d.serving && head == nil { // what was there has gone on
+				d.pause = max(d.pause/2, leastPause)
+			}
 			d.seen, d.head = d.served, head
 			d.clock.Reset(moment)
 		}
@@ -189,9 +192,10 @@ func (c *Conn) tick() {
 }
 
 // close ends all that; what is queued will not be answered.
-func (d *direct) close() {
-	d.on, d.queue = false, nil
+func (d *direct) close() (unserved []*request) {
+	unserved, d.on, d.queue, d.head = d.queue, false, nil, nil
 	if d.clock != nil {
 		d.clock.Stop()
 	}
+	return unserved
 }

@@ -3,6 +3,7 @@ package ipc_test
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -98,6 +99,37 @@ func TestManyServedDirectlyKeepNobody(t *testing.T) {
 			_, err := call.wait()
 			require.NoError(t, err)
 		}
+	}
+}
+
+// What nobody has begun to serve when the connection ends is not open any more.
+func TestEndWithRequestsInTheQueue(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	began, goOn := make(chan struct{}, 3), make(chan struct{})
+	a, b := unixSockets(t)
+	module := start(t, b, &ipc.Options{Direct: true, Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) {
+		began <- struct{}{}
+		<-goOn
+		return ipc.Data{}, nil
+	}})
+	_, err := a.Write(slices.Concat(frame(request(1)), frame(request(2)), frame(request(3))))
+	require.NoError(t, err)
+	<-began
+	module.Close()
+	close(goOn)
+	<-module.returned
+	require.NoError(t, module.AwaitOpen(t.Context(), 0))
+	require.NoError(t, a.Close())
+}
+
+// Whoever waits for an answer finds the request settled: what that gives back is there for the next call.
+func TestCallReturnsWhenItIsSettled(t *testing.T) {
+	host, _ := directly(t, func(context.Context, *ipc.Envelope) (ipc.Data, error) { return ipc.Data{}, nil })
+	for range 2000 {
+		var settled atomic.Bool
+		_, err := host.Call(t.Context(), topic("quick"), &ipc.Watch{Settled: func(bool) { settled.Store(true) }})
+		require.NoError(t, err)
+		require.True(t, settled.Load())
 	}
 }
 

@@ -26,6 +26,9 @@ const (
 // EncodePayload returns a Payload of b, which must not be changed as long as a call that has it goes on.
 func EncodePayload(b []byte) Payload { return Payload{b, borrowed} }
 
+// OwnPayload returns a Payload of b itself, which nobody may change any more.
+func OwnPayload(b []byte) Payload { return Payload{b, asBytes} }
+
 // Own returns a Payload that shares nothing with what EncodePayload was given.
 func (p Payload) Own() Payload {
 	if p.form == borrowed {

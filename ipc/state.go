@@ -34,7 +34,7 @@ type state struct {
 	waiting      []*waiter // frames for which work has no room yet, oldest first
 	running      bool      // there is a writing goroutine
 	writing      bool      // somebody writes: the batch is theirs
-	left         bool      // what is in the batch is left to the writing goroutine
+	handedOver   bool      // what is in the batch is left to the writing goroutine
 	writingSince time.Time // while writing
 	farewell     bool      // no more work of this side's own is written
 	deaf         error     // why the peer gets no more frames; nil: it does
@@ -78,7 +78,7 @@ func (c *Conn) unlock() {
 	if len(s.lulls) > 0 {
 		s.endLulls()
 	}
-	if s.left || !s.writing && s.queued() {
+	if s.handedOver || !s.writing && s.queued() {
 		c.wakeWriter()
 	}
 	after := s.after
@@ -105,7 +105,9 @@ func (c *Conn) settle(s *state) {
 	clear(s.calls)
 	s.interrupt()
 	s.endIdle()
-	s.direct.close()
+	for _, r := range s.direct.close() {
+		delete(s.inbound, r.ID) // nobody has begun it
+	}
 	s.later(func() { _ = c.rw.Close() }) // the reason for the end is already known, and it is a better one
 	s.later(func() { close(c.done) })
 }

@@ -67,7 +67,12 @@ func (c *Conn) work(w *worker, r *request) {
 	defer c.workers.Done()
 	defer func() {
 		if r != nil { // its handler has ended this goroutine
-			c.update(func(s *state) { s.direct.active-- })
+			c.update(func(s *state) {
+				s.direct.active--
+				if next := s.direct.next(); next != nil {
+					c.hire(c.recruit(s), next)
+				}
+			})
 		}
 	}()
 	for r != nil {

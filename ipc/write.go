@@ -143,7 +143,7 @@ func (c *Conn) flush(crowded bool) {
 			break
 		}
 	}
-	c.update(func(s *state) { s.left = true })
+	c.update(func(s *state) { s.handedOver = true })
 }
 
 // writeLoop writes what nobody else does, as much at a time as there is: under load many frames share one system call.
@@ -162,8 +162,8 @@ func (c *Conn) writeLoop() {
 		c.update(func(s *state) {
 			failed = s.deaf
 			switch {
-			case s.left:
-				s.left, due = false, true
+			case s.handedOver:
+				s.handedOver, due = false, true
 			case !s.writing && s.queued():
 				s.writing, s.writingSince, due = true, time.Now(), true
 				c.batch.reset()

@@ -112,5 +112,5 @@ func (b *Blobs) Delete(ctx context.Context, name string) error {
 
 func blobRequest[Result any](ctx context.Context, b *Blobs, method string, p ipc.BlobParams) (Result, error) {
 	p.Bucket = b.bucket
-	return request[Result](ctx, b.host, ipc.ServiceBlob, method, p)
+	return request[Result](ctx, b.host, ipc.ServiceBlob, method, &p)
 }

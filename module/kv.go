@@ -133,10 +133,10 @@ func SetJSON(ctx context.Context, kv *KV, key string, value any, opts ...SetOpti
 
 func kvRequest[Result any](ctx context.Context, kv *KV, method string, p ipc.KVParams) (Result, error) {
 	p.Bucket = kv.bucket
-	return request[Result](ctx, kv.host, ipc.ServiceKV, method, p)
+	return request[Result](ctx, kv.host, ipc.ServiceKV, method, &p)
 }
 
 func (kv *KV) ask(ctx context.Context, method string, p ipc.KVParams) (ipc.Data, error) {
 	p.Bucket = kv.bucket
-	return kv.host.ask(ctx, ipc.ServiceKV, method, p)
+	return kv.host.ask(ctx, ipc.ServiceKV, method, &p)
 }

@@ -24,6 +24,7 @@ func (b messageBus) Call(ctx context.Context, caller Caller, method string, para
 			Text: "called a topic its manifest does not require", Topic: m.Topic, Code: ipc.CodeDenied})
 		return ipc.Data{}, err
 	}
+	m.Payload = m.Payload.Own() // a guest's
 	f := &flight{msg: m.Message, roams: caller.open || caller.Module.AllowsRemote(m.Topic), parent: caller.parent, mc: newContext(caller.ID.Module(), caller.TraceID)}
 	f.target, f.node = local(m.Target)
 	if p := caller.parent; p != nil {

@@ -15,6 +15,7 @@ type term struct {
 
 	mu   sync.Mutex
 	over bool            // end has been called
+	err  error           // what Err has said; it says so again
 	full context.Context // nil: nobody has needed it
 	stop context.CancelFunc
 }
@@ -22,11 +23,11 @@ type term struct {
 // newTerm returns the time that is left by first, by second, which may be nil, and until limit, which may be zero. A term as first is
 // not ended before this one.
 func newTerm(first, second context.Context, limit time.Time) *term {
-	if t, is := first.(*term); is && second == nil {
-		first, second = t.first, t.second
-	}
 	t := &term{first: first, second: second, limit: limit}
 	t.shorten(first)
+	if above, is := first.(*term); is && second == nil {
+		t.first, t.second = above.first, above.second
+	}
 	if second != nil {
 		t.shorten(second)
 	}
@@ -47,6 +48,15 @@ func (t *term) Value(key any) any { return t.first.Value(key) }
 
 // Err says why the term is over, nil while it is not.
 func (t *term) Err() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err == nil {
+		t.err = t.reason()
+	}
+	return t.err
+}
+
+func (t *term) reason() error {
 	switch {
 	case t.late():
 		return context.DeadlineExceeded
@@ -54,10 +64,7 @@ func (t *term) Err() error {
 		return t.first.Err()
 	case t.second != nil && t.second.Err() != nil:
 		return t.second.Err()
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.over {
+	case t.over:
 		return context.Canceled
 	}
 	return nil
