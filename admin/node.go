@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/ixtrun/ixt/ipc"
@@ -52,6 +53,7 @@ type NodeModules struct {
 func (s *Server) Join(c Cluster) { s.cluster = c }
 
 // On returns a client of the supervisor on another node, which is asked through this one; "" is this one itself.
+// Blobs and what goes on (Attend, and Journal and Logs that follow) cannot be had through another node and are refused.
 func (c *Client) On(node string) *Client {
 	far := *c
 	far.node = node
@@ -93,11 +95,29 @@ func (s *Server) nodes(*http.Request) (any, error) {
 	return s.cluster.Nodes(), nil
 }
 
+// inPieces says why a request cannot be passed on to another node, whose answer comes in one piece without headers; "" if it can.
+func inPieces(r *http.Request) string {
+	path := r.PathValue("path")
+	switch {
+	case strings.HasPrefix(path, "blobs/"):
+		return "blobs are shared by all nodes on the NATS server; ask for them without a node"
+	case r.Method == http.MethodGet && strings.HasPrefix(path, "services/"):
+		return "events and keys are shared by all nodes on the NATS server; ask for them without a node"
+	case r.URL.Query().Get("follow") != "":
+		return "an answer that goes on cannot be passed on; ask on the node itself, or without follow"
+	}
+	return ""
+}
+
 // onNode serves /v1/nodes/{node}/...: the same request, answered by another node.
 func (s *Server) onNode(w http.ResponseWriter, r *http.Request) {
 	node := r.PathValue("node")
 	if s.cluster == nil {
 		refuse(w, ipc.Refuse(ipc.CodeNoProvider, "there is no node %s: this supervisor is alone; `ixt run --nats URL` joins it to others", node))
+		return
+	}
+	if why := inPieces(r); why != "" {
+		refuse(w, ipc.Refuse(ipc.CodeInvalidInput, "%s %s cannot be asked of node %s from here: %s", r.Method, r.PathValue("path"), node, why))
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))

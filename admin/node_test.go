@@ -2,10 +2,12 @@ package admin_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +73,29 @@ func TestTopicsAndModulesOfOtherNodes(t *testing.T) {
 	require.Equal(t, admin.NodeModules{Node: "away", Gone: "gone", Heard: testInfo.Started}, nodes[2])
 	require.Equal(t, "there /v1/modules", <-v.asked)
 	require.Empty(t, v.asked, "who is gone is not asked")
+}
+
+// What another node cannot answer in one piece is refused, and not cut short without a word.
+func TestWhatCannotBePassedOn(t *testing.T) {
+	s, v := serveParrot(t), &village{make(chan string, 8)}
+	there := s.join(t, v).On("there")
+	refused := func(err error) {
+		require.ErrorIs(t, err, &ipc.Error{Code: ipc.CodeInvalidInput})
+		require.ErrorContains(t, err, "cannot be asked of node there from here")
+	}
+	refused(there.GetBlob(t.Context(), "parrot", "l7/last.png", io.Discard))
+	_, err := there.PutBlob(t.Context(), "parrot", "a", strings.NewReader("x"))
+	refused(err)
+	for _, err := range there.Attend(t.Context(), ipc.ServiceEvents, ipc.MethodSubscribe, ipc.Subscription{Pattern: ">"}) {
+		refused(err)
+	}
+	for _, err := range there.Journal(t.Context(), admin.JournalQuery{Follow: true}) {
+		refused(err)
+	}
+	for _, err := range there.Logs(t.Context(), admin.LogQuery{Follow: true}) {
+		refused(err)
+	}
+	require.Empty(t, v.asked)
 }
 
 // A supervisor without an engine has the buckets that its manifests name, and no subscriptions.

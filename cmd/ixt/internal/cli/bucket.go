@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -38,7 +41,7 @@ func (a *app) needBucket(cmd *cobra.Command, service, name string) error {
 	}
 	create := cmd.Flags().Lookup("create")
 	if create != nil && create.Value.String() == "true" {
-		return nil
+		return checkBucket(cmd, name)
 	}
 	client, err := a.client()
 	if err != nil {
@@ -56,6 +59,20 @@ func (a *app) needBucket(cmd *cobra.Command, service, name string) error {
 		e.Message += "; did you mean " + near + "?"
 	}
 	return e
+}
+
+// checkBucket asks the manifest's own rule: a bucket that no manifest can name would be of no use to modules.
+func checkBucket(cmd *cobra.Command, name string) error {
+	quoted, err := json.Marshal(name) // a JSON string is a TOML string
+	if err != nil {
+		return err
+	}
+	_, err = manifest.Parse("", fmt.Appendf(nil, "schema_version = \"3.0\"\nmodule = { name = \"any\", version = \"0.1.0\" }\nrequires.kv = [%s]\n", quoted))
+	var problem manifest.Problem
+	if errors.As(err, &problem) {
+		return usage(cmd, "%s; %s", problem.Message, problem.Remedy)
+	}
+	return err
 }
 
 // completeBuckets completes the one argument with the names of buckets.

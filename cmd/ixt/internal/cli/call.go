@@ -76,7 +76,7 @@ Exit codes: 0 done; 1 done, with an error of the module's or without the member 
 	flags := cmd.Flags()
 	flags.DurationVar(&timeout, "timeout", 0, "limit for the call, within the topic's timeout (default that timeout)")
 	flags.StringVar(&priority, "priority", "normal", "low, normal, high or urgent: who waits less")
-	flags.StringVar(&target, "target", "", "only this one: `module`, module:version or module:version/instance-002 (default whoever provides the topic)")
+	flags.StringVar(&target, "target", "", "only this one: `module`, module:version or module:version/instance-002, with @node behind it, or only @node (default whoever provides the topic)")
 	flags.StringVar(&trace, "trace", "", "trace `id` to pass on (default a new one)")
 	flags.BoolVarP(&verbose, "verbose", "v", false, "with --modules: show on stderr what the supervisor does and the modules write")
 	flags.BoolVar(&as.json, "json", false, "print the answer's JSON, whatever it is")

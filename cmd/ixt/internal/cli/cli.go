@@ -83,6 +83,7 @@ Modules are called by topic and call each other; they are restarted, replaced an
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(flagError)
+	root.PersistentPreRunE = a.checkNode
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "admin socket of the supervisor (default $IXT_ADMIN_SOCKET, or the user's or the machine's)")
 	root.PersistentFlags().StringVar(&a.config, "config", "", "the operator's file (default ./supervisor.toml or /etc/ixt/supervisor.toml, if there)")
 	_ = root.MarkPersistentFlagFilename("config", "toml")

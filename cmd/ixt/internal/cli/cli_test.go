@@ -11,6 +11,8 @@ import (
 	"github.com/ixtrun/ixt/cmd/ixt/internal/cli"
 )
 
+const nodesPlace = "the -n that names a node goes before the command, as in `ixt -n box-7 ps`"
+
 func TestMistakes(t *testing.T) {
 	socket := filepath.Join(shortDir(t), "admin.sock")
 	nobody := "no supervisor running: tried " + socket + "; start one with `ixt run DIR`, or call with --modules DIR\n"
@@ -50,6 +52,18 @@ func TestMistakes(t *testing.T) {
 		{"run " + dir + " --nats http://bus", 2, "\"http://bus\": a NATS server is not reached by http; write nats://host:4222, or tls://, ws:// or wss://\n"},
 		{"run " + dir + " --nats=", 2, "--nats is empty; give it a value or leave it out; see `ixt run --help`\n"},
 		{"run " + dir + " --nats-listen here", 2, "\"here\" is nowhere to listen: write host:port, such as 127.0.0.1:4222\n"},
+		{"ps -n box-1", 2, "unknown shorthand flag: 'n' in -n; " + nodesPlace + "; see `ixt ps --help`\n"},
+		{"ps --node box-1", 2, "unknown flag: --node; " + nodesPlace + "; see `ixt ps --help`\n"},
+		{"kv watch press -n box-1", 2, "-n box-1 is no number; " + nodesPlace + "; see `ixt kv watch --help`\n"},
+		{"logs -n box-1", 2, "-n box-1 is no number; " + nodesPlace + "; see `ixt logs --help`\n"},
+		{"sub a*", 2, "topic \"a*\" has the character '*': use letters, digits, _ and - with dots between; * stands for one whole segment, > for the rest; see `ixt sub --help`\n"},
+		{"kv put Shared_X k 1 --create", 2, "\"Shared_X\" is no name for a bucket; write lower-case letters, digits, - and _, a letter first, such as \"shared_x\"; see `ixt kv put --help`\n"},
+		{"blob put Shared_X k --create", 2, "\"Shared_X\" is no name for a bucket; write lower-case letters, digits, - and _, a letter first, such as \"shared_x\"; see `ixt blob put --help`\n"},
+		{"kv put shared_x k 1 --create", 3, nobody},
+		{"-n box-1 ps", 3, nobody},
+		{"-n box-1 logs", 3, nobody},
+		{"-n box-1 journal", 3, nobody},
+		{"-n box-1 crash", 3, nobody},
 		{"pub a.b", 3, nobody},
 		{"kv ls press", 3, nobody},
 		{"blob get press a", 3, nobody},
@@ -63,6 +77,27 @@ func TestMistakes(t *testing.T) {
 			require.Equal(t, c.code, got.code, got.stderr)
 			require.Empty(t, got.stdout)
 			require.Equal(t, c.stderr, got.stderr)
+		})
+	}
+}
+
+// What cannot be done through another node is neither done here nor passed over in silence.
+func TestNotThroughAnotherNode(t *testing.T) {
+	socket := filepath.Join(shortDir(t), "admin.sock")
+	for line, reason := range map[string]string{
+		"run .": "run it there", "dev .": "run it there", "new press --lang go": "run it there", "validate .": "run it there",
+		"version": "run it there", "completion bash": "run it there",
+		"call a.b --modules .": "--modules is about files", "config press --modules .": "--modules is about files",
+		"sub a.b": "so leave out -n", "sub a.b -n 1": "so leave out -n", "kv watch press": "so leave out -n",
+		"logs -f": "leave out -f", "journal --follow": "leave out -f",
+		"blob get press a": "blobs are shared by all nodes", "blob put press a": "blobs are shared by all nodes",
+	} {
+		t.Run(line, func(t *testing.T) {
+			got := ixt(t, append([]string{"--socket", socket, "-n", "box-1"}, strings.Fields(line)...)...)
+			require.Equal(t, 2, got.code, got.stderr)
+			require.Empty(t, got.stdout)
+			require.True(t, strings.HasPrefix(got.stderr, "-n box-1: "), got.stderr)
+			require.Contains(t, got.stderr, reason)
 		})
 	}
 }

@@ -73,7 +73,7 @@ func (a *app) crashes(ctx context.Context, client *admin.Client, module, state s
 	if !errors.As(err, &nobody) {
 		return heads, err
 	}
-	dir, err := a.keptIn(state)
+	dir, err := a.keptIn(state, nobody)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (a *app) crash(ctx context.Context, client *admin.Client, id, state string)
 	if !errors.As(err, &nobody) {
 		return report, err
 	}
-	dir, err := a.keptIn(state)
+	dir, err := a.keptIn(state, nobody)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (a *app) completeCrashes(state *string) cobra.CompletionFunc {
 		return a.complete(cmd, args, func(ctx context.Context, c *admin.Client) (ids []string) {
 			heads, err := c.Crashes(ctx, "")
 			if err != nil {
-				if dir, err := a.keptIn(*state); err == nil {
+				if dir, err := a.keptIn(*state, err); err == nil {
 					heads, _ = keptCrashes(dir).List("") // what cannot be read cannot be offered
 				}
 			}

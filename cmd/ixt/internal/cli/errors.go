@@ -39,9 +39,18 @@ func usage(cmd *cobra.Command, format string, args ...any) error {
 
 // flagError is what is wrong with the flags.
 func flagError(cmd *cobra.Command, err error) error {
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" {
+	const place = "the -n that names a node goes before the command, as in `ixt -n box-7 ps`"
+	var (
+		unknown *pflag.NotExistError
+		invalid *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &unknown) && (unknown.GetSpecifiedName() == "n" || unknown.GetSpecifiedName() == "node"):
+		return usage(cmd, "%v; %s", err, place)
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
 		return usage(cmd, "%v; write -- before arguments that begin with -", err)
+	case errors.As(err, &invalid) && invalid.GetFlag().Shorthand == "n" && cmd.HasParent():
+		return usage(cmd, "-n %s is no number; %s", invalid.GetValue(), place)
 	}
 	return usage(cmd, "%v", err)
 }

@@ -83,7 +83,7 @@ func (a *app) entryPrinter(asJSON bool, module string) func(supervisor.Entry) er
 
 // keptJournal shows what a supervisor that runs no more has left in its state directory.
 func (a *app) keptJournal(state string, last int, nobody error, show func(supervisor.Entry) error) error {
-	dir, err := a.keptIn(state)
+	dir, err := a.keptIn(state, nobody)
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,11 @@ func keptFlag(cmd *cobra.Command, state *string) {
 	_ = cmd.MarkFlagDirname("state")
 }
 
-// keptIn is the state directory to look in when no supervisor runs.
-func (a *app) keptIn(flag string) (string, error) {
+// keptIn is the state directory to look in when no supervisor runs, which nobody says. What another node left is not here.
+func (a *app) keptIn(flag string, nobody error) (string, error) {
+	if a.node != "" {
+		return "", nobody
+	}
 	op, err := a.settings()
 	if err != nil {
 		return "", err

@@ -77,7 +77,7 @@ func (a *app) logPrinter(asJSON bool) func(admin.LogLine) error {
 
 // keptLogs shows what a supervisor that runs no more has left in its state directory.
 func (a *app) keptLogs(state, module string, last int, nobody error, show func(admin.LogLine) error) error {
-	dir, err := a.keptIn(state)
+	dir, err := a.keptIn(state, nobody)
 	if err != nil {
 		return err
 	}

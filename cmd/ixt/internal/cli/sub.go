@@ -1,16 +1,19 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
+	"strconv"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ixtrun/ixt/admin"
 	"github.com/ixtrun/ixt/ipc"
+	"github.com/ixtrun/ixt/manifest"
 )
 
 func (a *app) subCommand() *cobra.Command {
@@ -26,6 +29,9 @@ In a pattern * stands for one segment of a topic, > at its end for all that foll
 		Args:              arguments("PATTERN"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := manifest.CheckTopic(args[0], true); err != nil {
+				return usage(cmd, "%v; * stands for one whole segment, > for the rest", err)
+			}
 			return a.attend(cmd, &show, ipc.ServiceEvents, ipc.MethodSubscribe, ipc.Subscription{Pattern: args[0], Buffer: ipc.MaxBuffer})
 		},
 	}
@@ -118,10 +124,13 @@ func (f *eventFormat) print(out *output, e ipc.Event) error {
 	return err
 }
 
-// brief is a payload on a line: its text, or its size where it is none.
+// brief is a payload on a line: its text, quoted if it has line ends or tabs, or its size where it is none.
 func brief(payload []byte) string {
 	if !readable(payload) {
 		return fmt.Sprintf("(%d bytes)", len(payload))
 	}
-	return printable(strings.ReplaceAll(strings.TrimSpace(string(payload)), "\n", " "))
+	if bytes.ContainsFunc(payload, unicode.IsControl) {
+		return strconv.Quote(string(payload))
+	}
+	return string(payload)
 }

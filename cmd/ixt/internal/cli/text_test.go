@@ -42,3 +42,12 @@ func TestLogLine(t *testing.T) {
 		})
 	}
 }
+
+func TestPayloadOnALine(t *testing.T) {
+	for payload, want := range map[string]string{
+		"79.5": "79.5", " a  b": " a  b", `{"a":1}`: `{"a":1}`, "": "",
+		"a\nb": `"a\nb"`, "a b\n": `"a b\n"`, "\ta": `"\ta"`, "\x1b[1m": "(4 bytes)", "\xff": "(1 bytes)",
+	} {
+		require.Equal(t, want, brief([]byte(payload)))
+	}
+}
