@@ -33,17 +33,27 @@ func (c *cluster) declares(topic string) bool {
 
 // call sends a call to one of the nodes that offer its topic, and to the next if that one turns out not to take it. One that had it
 // and is gone, or says nothing, is replaced by the next if handling the call twice does no harm; for one that is gone a node that comes
-// within the call's time will do, too. The error is an *ipc.Error.
+// within the call's time will do, too, and so will this one, if a module here has become ready meanwhile. The error is an *ipc.Error.
 func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (ipc.Data, error) {
 	rc.Context.Attempt = max(rc.Context.Attempt, 1)
 	first := rc.Context.Attempt
 	var last *ipc.Error
 	var tried []string
-	orphaned := false // a node is gone that had it, and another may get it
+	orphaned := false // a node is gone, and another may get it
+	absent := ""      // who was not there to take it: it may be cut off only, and back soon
 	for again := true; again; {
-		news := c.roster.next()
+		news := c.roster.next() // of this node, too
+		if last != nil && c.offers(rc) {
+			data, err := c.site.Serve(ctx, rc)
+			if err == nil {
+				return data, nil
+			}
+			last = ipc.AsError(err, ipc.CodeUnavailable)
+			break
+		}
 		to := c.choose(rc, tried)
 		if to == nil && orphaned && c.expects(ctx, news) {
+			tried = slices.DeleteFunc(tried, func(id string) bool { return id == absent })
 			continue
 		}
 		if to == nil && last == nil {
@@ -67,8 +77,11 @@ func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (ipc.Data,
 		if last.Outcome == ipc.Unknown && offer.Idempotent && rc.Context.Attempt < offer.Attempts && ctx.Err() == nil {
 			rc.Context.Attempt++
 			again = true
-			orphaned = last.Code == ipc.CodeModuleGone
 		}
+		if refused(last) {
+			absent = to.ID
+		}
+		orphaned = last.Code == ipc.CodeModuleGone || refused(last)
 	}
 	if rc.Context.Attempt > first && last.Outcome == ipc.NotDelivered {
 		e := *last
@@ -76,6 +89,12 @@ func (c *cluster) call(ctx context.Context, rc supervisor.RemoteCall) (ipc.Data,
 		last = &e
 	}
 	return ipc.Data{}, last
+}
+
+// offers reports whether a module of this supervisor would take a call that may go to any node.
+func (c *cluster) offers(rc supervisor.RemoteCall) bool {
+	o, ok := c.exports.offers()[rc.Message.Topic]
+	return ok && rc.Node == "" && o.takes(rc.Target)
 }
 
 // nobody says of a call that no node can have what there is instead.

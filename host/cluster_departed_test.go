@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,4 +130,90 @@ func TestCallIsTakenOnByANodeThatComesLater(t *testing.T) {
 	require.NoError(t, r.err)
 	require.Equal(t, "c", r.saw.Node)
 	require.Equal(t, 2, r.saw.Context.Attempt)
+}
+
+// ... and to this node, when a module here becomes ready within its time.
+func TestCallComesHomeWhenItsNodeDies(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	a, b := newNode(t, s, "a"), newNode(t, s, "b")
+	twice := "[services.\"work.next\"]\nexport = true\nidempotent = true\n[services.\"work.count\"]\nexport = true\n"
+	a.witness("work", twice)
+	b.witness("work", twice)
+	a.start()
+	<-a.Up()
+	require.NoError(t, a.Stop(a.ctx, "work"))
+	doomed := b.startApart()
+	a.sees("b", "work.next")
+	out := make(chan result, 1)
+	go func() {
+		saw, err := a.send(supervisor.Message{Topic: "work.next", Payload: []byte("hold once"), TTL: patience})
+		out <- result{saw, err, time.Now()}
+	}()
+	a.awaitHeld(1)
+	doomed.kill()
+	a.awaitNode("b", host.NodeGone)
+	require.NoError(t, a.Start("work"))
+	r := <-out
+	require.NoError(t, r.err)
+	require.Equal(t, "a", r.saw.Node)
+	require.Equal(t, 2, r.saw.Context.Attempt)
+}
+
+// A node that is gone without anybody having noticed holds a call up until another one comes, or the call's time is over.
+func TestCallToANodeThatIsNotThereAnyMore(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	a, b := newNode(t, s, "a"), newNode(t, s, "b")
+	b.witness("work", exportDo)
+	a.start()
+	conn, err := nats.Connect(s.url())
+	require.NoError(t, err)
+	defer conn.Close()
+	ghost := func() {
+		require.NoError(t, conn.Publish("ixt.node.ghost.alive", []byte(`{"node":"ghost","id":"g","serving":true,"topics":{"work.do":{"modules":["work:1.0.0"]}}}`)))
+	}
+	require.Eventually(t, func() bool { // heartbeats may come before anybody listens
+		ghost()
+		return a.host.Provides("work.do", "ghost")
+	}, patience, 50*time.Millisecond)
+	_, err = a.send(supervisor.Message{Topic: "work.do", TTL: 50 * time.Millisecond})
+	requireError(t, err, ipc.CodeUnavailable, ipc.NotDelivered)
+	ghost()
+	out := make(chan result, 1)
+	go func() {
+		saw, err := a.send(supervisor.Message{Topic: "work.do", TTL: patience})
+		out <- result{saw, err, time.Now()}
+	}()
+	b.start()
+	r := <-out
+	require.NoError(t, r.err)
+	require.Equal(t, "b", r.saw.Node)
+	require.Equal(t, 1, r.saw.Context.Attempt)
+}
+
+// What was killed and is there again at once is not said to be gone.
+func TestNodeIsRestartedAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	a := newNode(t, s, "a")
+	a.start()
+	conn, err := nats.Connect(s.url())
+	require.NoError(t, err)
+	defer conn.Close()
+	beat := func(id, started string) {
+		require.NoError(t, conn.Publish("ixt.node.b.alive", []byte(`{"node":"b","id":"`+id+`","serving":true,"started":"`+started+`"}`)))
+	}
+	require.Eventually(t, func() bool { // heartbeats may come before anybody listens
+		beat("1", "2026-01-01T00:00:00Z")
+		return a.node("b") != nil
+	}, patience, 50*time.Millisecond)
+	there := a.await("node b is there")
+	beat("2", "2026-01-02T00:00:00Z")
+	there = a.awaitAfter(there.Seq, "node b is there")
+	require.Eventually(t, func() bool {
+		beat("2", "2026-01-02T00:00:00Z")
+		return strings.Contains(a.story(), "node b was started anew: the process before is gone")
+	}, patience, 100*time.Millisecond)
+	require.NotContains(t, a.story(), "node b is gone")
 }

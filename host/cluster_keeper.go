@@ -150,9 +150,14 @@ func (k *keeper) hear(m *nats.Msg) {
 func (k *keeper) part(left []*member) {
 	for _, m := range left {
 		k.served.cancelFrom(m.ID)
-		if m.Serving && m.Node != k.node {
-			k.note(supervisor.Entry{Kind: supervisor.KindSupervisor, Text: "node " + m.Node + " is gone"})
+		if !m.Serving || m.Node == k.node {
+			continue
 		}
+		text := "node " + m.Node + " is gone"
+		if k.roster.named(k.node, m.Node) != nil {
+			text = "node " + m.Node + " was started anew: the process before is gone"
+		}
+		k.note(supervisor.Entry{Kind: supervisor.KindSupervisor, Text: text})
 	}
 }
 

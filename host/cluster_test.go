@@ -91,6 +91,16 @@ func (r *rig) has(topic string) func() bool {
 	}
 }
 
+// done is how many calls of a topic were answered here.
+func (r *rig) done(topic string) uint64 {
+	for _, t := range r.Topics() {
+		if t.Topic == topic {
+			return t.Done
+		}
+	}
+	return 0
+}
+
 func requireError(t *testing.T, err error, code string, outcome ipc.Outcome) *ipc.Error {
 	t.Helper()
 	var e *ipc.Error
@@ -105,6 +115,7 @@ func TestCallsFindTheirWay(t *testing.T) {
 	s := newServer(t)
 	a, b := newNode(t, s, "a"), newNode(t, s, "b")
 	a.witness("own", "")
+	a.add("sender", "[requires]\nservices = [\"own.do\", \"work.*\"]\nremote = [\"own.do\", \"work.*\"]\n")
 	b.witness("work", exportAll+"[services.\"work.next\"]\nexport = false\n")
 	b.witness("own", "[services.\"own.do\"]\nexport = true\n")
 	a.start()
@@ -165,6 +176,18 @@ func TestCallsFindTheirWay(t *testing.T) {
 		_, err = a.send(supervisor.Message{Topic: "work.do", Payload: []byte("big")})
 		requireError(t, err, ipc.CodeFrameTooLarge, ipc.Done)
 	})
+	t.Run("also if nobody waits for them", func(t *testing.T) {
+		for topic, target := range map[string]string{"work.do": "", "own.do": "@b"} {
+			before := b.done(topic)
+			_, err := a.ask("sender", ipc.ServiceMessageBus, ipc.MethodSend, ipc.TargetedMessage{Message: ipc.Message{Topic: topic}, Target: target})
+			require.NoError(t, err)
+			require.Eventually(t, func() bool { return b.done(topic) == before+1 }, patience, 5*time.Millisecond)
+		}
+		for topic, target := range map[string]string{"work.next": "", "work.do": "@c"} {
+			_, err := a.ask("sender", ipc.ServiceMessageBus, ipc.MethodSend, ipc.TargetedMessage{Message: ipc.Message{Topic: topic}, Target: target})
+			requireCode(t, err, ipc.CodeNoProvider)
+		}
+	})
 	t.Run("and are called back", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(a.ctx)
 		defer cancel()
@@ -206,8 +229,9 @@ func TestModulesAreMicroServices(t *testing.T) {
 	var saw testimony
 	require.NoError(t, json.Unmarshal(request("ixt.svc.work.do", "hello").Data, &saw))
 	require.Equal(t, "nats", saw.Context.SourceModule)
-	for name, value := range map[string]string{"Ixt-TTL": "abc", "Ixt-Priority": "-1"} {
+	for _, header := range []string{"Ixt-TTL: abc", "Ixt-Priority: -1", "Ixt-Priority: 9"} {
 		m := nats.NewMsg("ixt.svc.work.do")
+		name, value, _ := strings.Cut(header, ": ")
 		m.Header.Set(name, value)
 		odd, err := conn.RequestMsg(m, patience)
 		require.NoError(t, err)

@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -57,15 +58,19 @@ func encodeCall(c supervisor.RemoteCall) (*nats.Msg, error) {
 
 // checkHeaders says which header cannot be read: whoever calls by other means than ixt writes them by hand.
 func checkHeaders(h nats.Header) *ipc.Error {
-	for _, number := range []struct{ name, means string }{
-		{headerTTL, "the milliseconds that it may take, such as 1500"},
-		{headerPriority, "0 to 3"},
-		{headerAttempt, "a number from 1 on"},
-		{headerDepth, "how many calls wait for it"},
-		{headerTime, "seconds since 1970"},
+	for _, number := range []struct {
+		name  string
+		most  int64
+		means string
+	}{
+		{headerTTL, math.MaxInt64, "the milliseconds that it may take, such as 1500"},
+		{headerPriority, int64(ipc.Urgent - ipc.Low), "0 to 3"},
+		{headerAttempt, math.MaxInt64, "a number from 1 on"},
+		{headerDepth, math.MaxInt64, "how many calls wait for it"},
+		{headerTime, math.MaxInt64, "seconds since 1970"},
 	} {
 		text := h.Get(number.name)
-		if n, err := strconv.ParseInt(text, 10, 64); text != "" && (err != nil || n < 0) {
+		if n, err := strconv.ParseInt(text, 10, 64); text != "" && (err != nil || n < 0 || n > number.most) {
 			return ipc.Refuse(ipc.CodeInvalidInput, "the header %s: %.40s cannot be read; write %s, or leave it out", number.name, text, number.means)
 		}
 	}

@@ -208,3 +208,16 @@ func (a *authority) issue(t *testing.T, name string) (cert, key string) {
 func block(kind string, der []byte) string {
 	return strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))) + "\n"
 }
+
+// Whoever answers at the address and says nothing is no NATS server.
+func TestServerThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer silent.Close()
+	r := newRig(t)
+	r.options.URL = "nats://" + silent.Addr().String()
+	r.add("a", "")
+	r.start()
+	require.Contains(t, r.await("cannot be reached (").Text, "is that the port of a NATS server for clients, 4222 by default?")
+}

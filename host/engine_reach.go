@@ -68,7 +68,12 @@ func remedy(err error) string {
 	has := func(part string) bool { return strings.Contains(text, part) }
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
+	var host *net.DNSError
 	switch {
+	case errors.As(err, &host) && host.IsNotFound:
+		return ": is the name right?"
+	case has("i/o timeout"), errors.Is(err, nats.ErrNoInfoReceived):
+		return ": does the network let it through, and is that the port of a NATS server for clients, 4222 by default?"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ": is it running, and is that its port?"
 	case errors.As(err, &authority):

@@ -27,12 +27,9 @@ func (s *events) publish(ctx context.Context, caller supervisor.Caller, p ipc.Pu
 	if err := caller.Deny(caller.Module.Publishes(p.Topic), "publish on "+p.Topic, "provides", "events", caller.Module.Provides.Events, p.Topic); err != nil {
 		return err
 	}
-	data, err := p.Payload.Decode()
+	data, err := decodeChunk(p.Payload, "an event", "put it into a blob and publish its name")
 	if err != nil {
-		return ipc.Refuse(ipc.CodeInvalidInput, "%v", err)
-	}
-	if len(data) > ipc.MaxChunk {
-		return ipc.Refuse(ipc.CodeTooLarge, "an event of %d bytes; it may have %d: put it into a blob and publish its name", len(data), ipc.MaxChunk)
+		return err
 	}
 	header := nats.Header{}
 	header.Set(headerSource, caller.Source())

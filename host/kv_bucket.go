@@ -231,5 +231,9 @@ func decodeChunk(p ipc.Payload, what, instead string) ([]byte, error) {
 	if p.Size() > ipc.MaxChunk {
 		return nil, ipc.Refuse(ipc.CodeTooLarge, "%s has at most %d bytes; %s", what, ipc.MaxChunk, instead)
 	}
-	return p.Decode()
+	b, err := p.Decode()
+	if err != nil {
+		return nil, ipc.Refuse(ipc.CodeInvalidInput, "%s", ipc.AsError(err, ipc.CodeInvalidInput).Message)
+	}
+	return b, nil
 }

@@ -266,3 +266,14 @@ func TestKVOutside(t *testing.T) {
 	r.set("a", ipc.KVParams{Key: "after.restart", Payload: text("of the server, too")})
 	require.Equal(t, "of the server, too", r.next("a").Text)
 }
+
+func TestPayloadThatIsNotBase64(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.add("a", "events = [\"a.b\"]\n")
+	r.start()
+	for service, method := range map[string]string{ipc.ServiceKV: ipc.MethodSet, ipc.ServiceBlob: ipc.MethodPut, ipc.ServiceEvents: ipc.MethodPublish} {
+		_, err := r.ask("a", service, method, map[string]string{"key": "k", "name": "n", "topic": "a.b", "payload": "%%%"})
+		require.Regexp(t, "^payload is not base64", requireCode(t, err, ipc.CodeInvalidInput).Message)
+	}
+}

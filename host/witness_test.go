@@ -88,6 +88,9 @@ func (w *witness) serve(ctx context.Context, req *ipc.Envelope) (ipc.Data, error
 		select {
 		case <-ctx.Done():
 			w.cancelled.Add(1)
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				<-w.over // it must not answer before its host knows that the time is over
+			}
 			return ipc.Data{}, ctx.Err()
 		case <-w.over:
 			return ipc.Data{}, ipc.Errorf(ipc.CodeHandlerError, "held until the end")

@@ -17,6 +17,7 @@ import (
 var (
 	formatVersion = regexp.MustCompile(`^3\.(0|[1-9][0-9]*)$`)
 	moduleName    = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+	bucketName    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 	noModuleName  = regexp.MustCompile(`[^a-z0-9_-]+`)
 	inherited     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*\*?$`)
 	sha256Digest  = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)

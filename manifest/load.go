@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/ixtrun/ixt/manifest/internal/document"
@@ -108,6 +110,11 @@ func ParseOperator(file string, src []byte) (*Operator, error) {
 	op.State.Dir, op.Admin.Socket = within(op.Dir, op.State.Dir), within(op.Dir, op.Admin.Socket)
 	for _, file := range []*string{&op.Engine.Credentials, &op.Engine.NKey, &op.Engine.CA, &op.Engine.Cert, &op.Engine.Key} {
 		*file = within(op.Dir, *file)
+	}
+	for _, bucket := range slices.Sorted(maps.Keys(op.KV.Buckets)) {
+		if !bucketName.MatchString(bucket) {
+			d.blame(document.Join("kv.buckets", bucket), "is no name for a bucket", "write 1 to 64 letters, digits, - and _")
+		}
 	}
 	for name, override := range op.Module {
 		d.checkSecrets(override.Secrets, document.Join("module", name))

@@ -27,4 +27,7 @@ func TestHowBucketsAreSynced(t *testing.T) {
 	require.Equal(t, "interval", op.Module["press"].KV.Sync)
 	_, err = manifest.ParseOperator("supervisor.toml", []byte("kv.buckets = { line-state = \"sometimes\" }"))
 	require.ErrorContains(t, err, "always")
+	_, err = manifest.ParseOperator("supervisor.toml", []byte("kv.buckets = { \"a b\" = \"always\", Line_2 = \"always\" }"))
+	require.ErrorContains(t, err, `kv.buckets."a b": is no name for a bucket; write 1 to 64 letters`)
+	require.NotContains(t, err.Error(), "Line_2")
 }

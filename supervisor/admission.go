@@ -23,15 +23,22 @@ func (r *router) admit(f *flight) (*topic, *delivery, error) {
 	return t, t.take(f), nil
 }
 
-// check is whether admit would let the call in.
+// check is whether call would let the call in, here or elsewhere.
 func (r *router) check(f *flight) error {
-	r.mu.Lock()
-	_, err := r.find(f)
-	r.mu.Unlock()
-	if err != nil {
-		return r.verdict(nil, nil, f, err)
+	away, err := r.away(f)
+	switch {
+	case err != nil:
+	case away && !r.elsewhere(f):
+		err = ipc.Errorf(ipc.CodeNoProvider, "node %s offers no %s now; `ixt topics` lists what there is", f.node, f.msg.Topic)
+	case !away:
+		r.mu.Lock()
+		_, err = r.find(f)
+		r.mu.Unlock()
 	}
-	return nil
+	if err == nil || ipc.IsCode(err, ipc.CodeNoProvider) && r.elsewhere(f) {
+		return nil
+	}
+	return r.verdict(nil, nil, f, r.hintElsewhere(f, err))
 }
 
 func (r *router) find(f *flight) (*topic, error) {
