@@ -28,7 +28,7 @@ var oddFrames = []string{
 	`{"type":"event","id":3,"event":{"subscription":"a.>","seq":-1}}`,
 	`{"type":"a","type":"b"}`, `{"type":"a","TYPE":"b"}`, `{"type":"a","ſtatus":"b"}`, `{"type":"a","id":null}`,
 	`{"type":"a","message":{"topic":"x"},"message":{"payload":"y"}}`, `{"type":"a","message":null}`, `{"type":"a","message":{}}`,
-	`{"type":"a","message":{"payload":""}}`,
+	`{"type":"a","message":{"payload":""}}`, `{"type":"a","message":{"payload":"&<>"}}`, `{"type":"response","id":1,"status":"success","data":{"payload":"&"}}`,
 	`{"type":"\u0061"}`, `{"type":"ä","id":1}`, `{"type":"a","id":01}`, `{"type":"a","id":-1}`, `{"type":"a","id":-0}`, `{"type":"a","id":1.0}`,
 	`{"type":"a","id":123456789012345678}`, `{"type":"a","id":9223372036854775808}`, `{"type":"a",}`, `{"type":"a" "id":1}`, `{"type":"a"} `,
 	`{"type":"a"}x`, `{"type":"a","x":[1,]}`, `{"type":"a","x":[}`, `{"type":"a","x":tru}`, `{"type":"a","x":"` + "\x01" + `"}`, `{}`, `[]`, ``, `{`,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"unsafe"
 )
 
@@ -84,7 +85,13 @@ func (p Payload) textSize() int {
 }
 
 // MarshalJSON writes Text.
-func (p Payload) MarshalJSON() ([]byte, error) { return json.Marshal(p.Text()) }
+func (p Payload) MarshalJSON() ([]byte, error) {
+	text := p.Text()
+	if !plain([]byte(text)) {
+		return json.Marshal(text)
+	}
+	return slices.Concat([]byte(`"`), []byte(text), []byte(`"`)), nil
+}
 
 // UnmarshalJSON is the inverse of MarshalJSON.
 func (p *Payload) UnmarshalJSON(b []byte) error {
