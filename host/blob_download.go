@@ -68,7 +68,7 @@ func (b *blob) more(ctx context.Context, caller supervisor.Caller, id string) (a
 }
 
 func (d *download) chunk(id string, data []byte) *ipc.BlobChunk {
-	return &ipc.BlobChunk{Download: id, Payload: ipc.EncodePayload(data), Last: d.left == 0, Size: d.info.Size, SHA256: d.info.SHA256}
+	return &ipc.BlobChunk{Download: id, Payload: ipc.OwnPayload(data), Last: d.left == 0, Size: d.info.Size, SHA256: d.info.SHA256}
 }
 
 // open holds the present version, so that its parts stay while it is read.

@@ -111,19 +111,13 @@ func TestNodeDies(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	a, b, c := newNode(t, s, "a"), newNode(t, s, "b"), newNode(t, s, "c")
-	twice := "[services.\"work.next\"]\nexport = true\nidempotent = true\n[services.\"work.count\"]\nexport = true\n"
 	b.witness("work", exportDo+twice)
 	c.witness("work", exportDo+twice)
 	a.start()
 	doomed := b.startApart()
 	a.sees("b", "work.do")
 	held := func(topic, text string) <-chan result {
-		out := make(chan result, 1)
-		go func() {
-			saw, err := a.send(supervisor.Message{Topic: topic, Payload: []byte(text)})
-			out <- result{saw, err, time.Now()}
-		}()
-		return out
+		return a.sendOff(supervisor.Message{Topic: topic, Payload: []byte(text)})
 	}
 	once := held("work.do", "hold once")
 	again := held("work.next", "hold once")

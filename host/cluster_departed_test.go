@@ -100,23 +100,22 @@ func TestNodesAreRememberedWithinBounds(t *testing.T) {
 	require.NotNil(t, a.node("n44"))
 }
 
+// twice is of a module whose calls may be handled twice.
+const twice = "[services.\"work.next\"]\nexport = true\nidempotent = true\n[services.\"work.count\"]\nexport = true\n"
+
 // A call whose only provider is gone is given to one that comes within its time, if that does no harm.
 func TestCallIsTakenOnByANodeThatComesLater(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	a, b, c := newNode(t, s, "a"), newNode(t, s, "b"), newNode(t, s, "c")
-	twice := "[services.\"work.next\"]\nexport = true\nidempotent = true\n[services.\"work.count\"]\nexport = true\n"
 	b.witness("work", twice)
 	c.witness("work", twice)
 	a.start()
 	doomed := b.startApart()
 	a.sees("b", "work.next")
-	out, unlimited := make(chan result, 1), make(chan error, 1)
+	unlimited := make(chan error, 1)
 	m := supervisor.Message{Topic: "work.next", Payload: []byte("hold once")}
-	go func() {
-		saw, err := a.send(m) // within a's patience
-		out <- result{saw, err, time.Now()}
-	}()
+	out := a.sendOff(m) // within a's patience
 	go func() {
 		_, err := a.Call(context.Background(), m)
 		unlimited <- err
@@ -137,7 +136,6 @@ func TestCallComesHomeWhenItsNodeDies(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	a, b := newNode(t, s, "a"), newNode(t, s, "b")
-	twice := "[services.\"work.next\"]\nexport = true\nidempotent = true\n[services.\"work.count\"]\nexport = true\n"
 	a.witness("work", twice)
 	b.witness("work", twice)
 	a.start()
@@ -145,11 +143,7 @@ func TestCallComesHomeWhenItsNodeDies(t *testing.T) {
 	require.NoError(t, a.Stop(a.ctx, "work"))
 	doomed := b.startApart()
 	a.sees("b", "work.next")
-	out := make(chan result, 1)
-	go func() {
-		saw, err := a.send(supervisor.Message{Topic: "work.next", Payload: []byte("hold once"), TTL: patience})
-		out <- result{saw, err, time.Now()}
-	}()
+	out := a.sendOff(supervisor.Message{Topic: "work.next", Payload: []byte("hold once"), TTL: patience})
 	a.awaitHeld(1)
 	doomed.kill()
 	a.awaitNode("b", host.NodeGone)
@@ -180,11 +174,7 @@ func TestCallToANodeThatIsNotThereAnyMore(t *testing.T) {
 	_, err = a.send(supervisor.Message{Topic: "work.do", TTL: 50 * time.Millisecond})
 	requireError(t, err, ipc.CodeUnavailable, ipc.NotDelivered)
 	ghost()
-	out := make(chan result, 1)
-	go func() {
-		saw, err := a.send(supervisor.Message{Topic: "work.do", TTL: patience})
-		out <- result{saw, err, time.Now()}
-	}()
+	out := a.sendOff(supervisor.Message{Topic: "work.do", TTL: patience})
 	b.start()
 	r := <-out
 	require.NoError(t, r.err)

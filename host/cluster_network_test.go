@@ -70,11 +70,7 @@ func TestNodeIsCutOff(t *testing.T) {
 	a.start()
 	a.sees("b", "work.do")
 	a.await("for the lease, which node b has")
-	held := make(chan result, 1)
-	go func() {
-		saw, err := a.send(supervisor.Message{Topic: "work.do", Payload: []byte("hold")})
-		held <- result{saw, err, time.Now()}
-	}()
+	held := a.sendOff(supervisor.Message{Topic: "work.do", Payload: []byte("hold")})
 	a.awaitHeld(1)
 
 	cut := wire.pull()

@@ -79,6 +79,16 @@ type result struct {
 	at  time.Time
 }
 
+// sendOff is send for who has something else to do meanwhile.
+func (r *rig) sendOff(m supervisor.Message) <-chan result {
+	out := make(chan result, 1)
+	go func() {
+		saw, err := r.send(m)
+		out <- result{saw, err, time.Now()}
+	}()
+	return out
+}
+
 // has reports whether a module of this supervisor has a call.
 func (r *rig) has(topic string) func() bool {
 	return func() bool {

@@ -94,7 +94,7 @@ func decodeCall(topic string, in inbound) supervisor.RemoteCall {
 	priority := get(headerPriority, int64(ipc.Normal-ipc.Low))
 	return supervisor.RemoteCall{
 		Message: ipc.Message{
-			Topic: topic, Payload: ipc.EncodePayload(in.data),
+			Topic: topic, Payload: ipc.OwnPayload(in.data),
 			Priority: ipc.Low + ipc.Priority(min(max(priority, 0), int64(ipc.Urgent-ipc.Low))),
 			TTLMS:    max(get(headerTTL, 0), 0),
 		},

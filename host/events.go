@@ -92,7 +92,7 @@ func delivered(m *nats.Msg, topic string, attempt int) ipc.Event {
 		at = time.Now().Unix()
 	}
 	return ipc.Event{
-		Message: ipc.Message{Topic: topic, Payload: ipc.EncodePayload(m.Data)},
+		Message: ipc.Message{Topic: topic, Payload: ipc.OwnPayload(m.Data)},
 		Context: ipc.Context{
 			TraceID:      m.Header.Get(headerTrace),
 			SourceModule: m.Header.Get(headerSource),

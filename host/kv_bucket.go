@@ -78,7 +78,7 @@ func (b bucket) get(ctx context.Context, key string) (*ipc.KVEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ipc.KVEntry{Payload: ipc.EncodePayload(e.value), Revision: e.revision, TimeMS: e.time.UnixMilli()}, nil
+	return &ipc.KVEntry{Payload: ipc.OwnPayload(e.value), Revision: e.revision, TimeMS: e.time.UnixMilli()}, nil
 }
 
 func (b bucket) set(ctx context.Context, p ipc.KVParams) (ipc.KVWritten, error) {

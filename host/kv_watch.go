@@ -236,7 +236,7 @@ func (ws *watches) deliver(w *watch, f *feed) {
 		}
 		err = w.caller.Deliver(ws.ctx, ipc.Event{
 			Delivery: ipc.Delivery{Subscription: w.name, Seq: seq, Lost: lost, Op: op, Revision: c.revision},
-			Message:  ipc.Message{Topic: c.key, Payload: ipc.EncodePayload(c.value)},
+			Message:  ipc.Message{Topic: c.key, Payload: ipc.OwnPayload(c.value)},
 			Context:  ipc.Context{Timestamp: c.time.Unix(), Attempt: 1},
 		})
 		var failed *ipc.Error

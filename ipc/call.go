@@ -88,7 +88,6 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (Data, erro
 	urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
 	o, err := c.encodeRequest(req)
 	if err == nil {
-		c.giveWay()
 		call.finished = c.signal()
 		o.call = call
 		err = c.send(ctx, o, urgent)

@@ -128,20 +128,23 @@ func (d *decoded) usual(frame []byte) bool {
 
 func (s *scanner) message(m *Message) {
 	var seen names
-	s.members(func(name []byte) {
-		switch string(name) {
-		case "topic":
-			m.Topic = once(s, &seen, 0, text(s))
-		case "payload":
-			m.Payload = once(s, &seen, 1, s.payload())
-		case "priority":
-			m.Priority = Priority(min(max(once(s, &seen, 2, s.integer()), 0), 3) - 1)
-		case "ttl_ms":
-			m.TTLMS = once(s, &seen, 3, s.integer())
-		default:
-			s.unknown(name)
-		}
-	})
+	s.members(func(name []byte) { s.ofMessage(m, name, &seen) })
+}
+
+// ofMessage reads the value of one member of a message. It uses the first four of the names.
+func (s *scanner) ofMessage(m *Message, name []byte, seen *names) {
+	switch string(name) {
+	case "topic":
+		m.Topic = once(s, seen, 0, text(s))
+	case "payload":
+		m.Payload = once(s, seen, 1, s.payload())
+	case "priority":
+		m.Priority = Priority(min(max(once(s, seen, 2, s.integer()), 0), 3) - 1)
+	case "ttl_ms":
+		m.TTLMS = once(s, seen, 3, s.integer())
+	default:
+		s.unknown(name)
+	}
 }
 
 func (s *scanner) context(c *Context) {

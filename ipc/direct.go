@@ -139,13 +139,6 @@ func (c *Conn) replaced() error {
 	return nil
 }
 
-// giveWay is called before this side waits for an answer: a handler may be who waits.
-func (c *Conn) giveWay() {
-	if c.opts.Direct {
-		c.update(func(s *state) { c.giveUp(s) })
-	}
-}
-
 // giveUp lets another goroutine read if the one that does serves a request, and gives those that are queued workers of their own.
 func (c *Conn) giveUp(s *state) {
 	d := &s.direct

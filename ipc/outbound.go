@@ -143,6 +143,9 @@ func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
 	}
 	c.mu.Lock()
 	w, err := c.offer(o, urgent)
+	if o.call != nil {
+		c.giveUp(&c.state) // a handler may be who waits for the answer
+	}
 	mine := err == nil && c.claim()
 	crowded := !urgent && len(c.state.calls)+len(c.state.inbound) > 1
 	c.unlock()

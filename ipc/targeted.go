@@ -22,19 +22,10 @@ func (m *TargetedMessage) decode(object json.RawMessage) bool {
 	s := &scanner{text: object}
 	var seen names
 	s.members(func(name []byte) {
-		switch string(name) {
-		case "topic":
-			m.Topic = once(s, &seen, 0, text(s))
-		case "payload":
-			m.Payload = once(s, &seen, 1, s.payload())
-		case "priority":
-			m.Priority = Priority(min(max(once(s, &seen, 2, s.integer()), 0), 3) - 1)
-		case "ttl_ms":
-			m.TTLMS = once(s, &seen, 3, s.integer())
-		case "target":
+		if string(name) == "target" {
 			m.Target = once(s, &seen, 4, text(s))
-		default:
-			s.unknown(name)
+		} else {
+			s.ofMessage(&m.Message, name, &seen)
 		}
 	})
 	return s.end() && utf8.Valid(object)
