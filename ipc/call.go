@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"context"
 	"sync"
+	"time"
 )
 
 // call is a request of this side on its way: queued (id 0), written, finished.
 type call struct {
 	id        int64
 	answer    string        // the type its answer must have
-	finished  chan struct{} // gets the one signal of finish, for which it has room
-	over      bool          // it has
+	limit     time.Time     // when its time is over; zero: never
+	finished  chan struct{} // gets the one signal of end, for which it has room
+	over      bool          // it has, or is about to
 	data      Data
 	err       error
 	abandoned bool // its caller has returned; the peer still owes the answer
@@ -56,13 +58,15 @@ func (w *watch) settle() {
 	}
 }
 
-// finish ends a call once: its caller wakes, or has long gone.
+// finish ends a call for which nothing is owed any more: its caller wakes, or has long gone.
 func (s *state) finish(c *call, data Data, err error) {
-	c.end(data, err)
+	if !c.over {
+		c.end(data, err)
+	}
 	s.later(c.watch.settle)
 }
 
-// end is finish for who settles the watch themselves. The caller holds the connection's lock.
+// end wakes the caller; once. The caller of end holds the connection's lock.
 func (c *call) end(data Data, err error) {
 	c.data, c.err, c.over = data, err, true
 	c.finished <- struct{}{}
@@ -81,14 +85,16 @@ func (c *Conn) Call(ctx context.Context, req *Envelope, watch *Watch) (Data, err
 
 // call is Call for a draft, which it takes back.
 func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (Data, error) {
-	call := &call{answer: answerType(&req.Envelope)}
+	call := &call{answer: answerType(&req.Envelope), }
 	if watch != nil {
 		call.watch.Watch = *watch
 	}
 	urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
+	var wait waits
 	o, err := c.encodeRequest(req)
 	if err == nil {
-		call.finished = c.signal()
+		wait = waitsOf(ctx)
+		call.finished, call.limit = c.signal(), wait.limit
 		o.call = call
 		err = c.send(ctx, o, urgent)
 	}
@@ -96,11 +102,8 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (Data, erro
 		call.watch.settle()
 		return Data{}, err
 	}
-	if c.await(ctx, call) {
-		c.signals.Put(call.finished) // its only signal has come
-	} else if err := c.abandon(ctx, call); err != nil {
-		return Data{}, err
-	}
+	c.await(ctx, call, wait)
+	c.signals.Put(call.finished) // its only signal has come
 	return call.data, call.err
 }
 
@@ -134,32 +137,24 @@ func (c *Conn) encodeRequest(d *decoded) (*outgoing, error) {
 	return o, nil
 }
 
-// abandon ends a call for its caller; nil means that the answer was faster.
-func (c *Conn) abandon(ctx context.Context, call *call) error {
-	var err *Error
-	c.update(func(s *state) {
-		if call.over {
-			return
-		}
-		if call.id == 0 {
-			err = endOfCall(ctx, false)
-			s.urgent.remove(call)
-			s.work.remove(call)
-			s.admit()
-			s.finish(call, Data{}, err)
-			return
-		}
-		err = endOfCall(ctx, true)
-		call.abandoned = true
-		if s.cancels && s.deaf == nil {
-			body, _ := encodeEnvelope(&Envelope{Type: TypeCancel}) // nothing in it can fail
-			s.urgent.push(&outgoing{body: body, id: call.id})
-		}
-	})
-	if err == nil {
-		return nil
+// abandon ends a call for its caller, who does not wait any longer for the given reason.
+func (s *state) abandon(call *call, reason error) {
+	if call.over {
+		return // the answer was faster
 	}
-	return err
+	if call.id == 0 {
+		s.urgent.remove(call)
+		s.work.remove(call)
+		s.admit()
+		s.finish(call, Data{}, endOfCall(reason, false))
+		return
+	}
+	call.abandoned = true
+	if s.cancels && s.deaf == nil {
+		body, _ := encodeEnvelope(&Envelope{Type: TypeCancel}) // nothing in it can fail
+		s.urgent.push(&outgoing{body: body, id: call.id})
+	}
+	call.end(Data{}, endOfCall(reason, true))
 }
 
 // answered hands an answer to the call that waits for it, together with what it means.
@@ -176,6 +171,9 @@ func (c *Conn) answered(e *Envelope, data Data, err error) {
 	call.watch.answered = true
 	if call.abandoned {
 		s.stats.Late++
+		c.unlock()
+		call.watch.settle()
+		return
 	}
 	if e.Type != call.answer {
 		data, err = Data{}, Errorf(CodeProtocolError, "a %s came where a %s was due", e.Type, call.answer)

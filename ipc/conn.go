@@ -96,7 +96,6 @@ type Conn struct {
 	large   sync.Pool // likewise, those with much memory
 	signals sync.Pool // of channels for call.finished
 	drafts  sync.Pool // of *decoded for envelopes that are encoded and forgotten
-	timers  sync.Pool // of *time.Timer that do not run
 }
 
 // NewConn returns a Conn over rw, which it owns from here on. Closing rw must end a Read and a Write that are under way.
@@ -113,6 +112,7 @@ func NewConn(rw io.ReadWriteCloser, opts *Options) *Conn {
 		inbound:   make(map[int64]*request),
 		maxQueued: c.opts.MaxQueued,
 	}
+	c.state.limits = newLimits(c.endLate)
 	c.maxFrame.Store(int64(c.opts.MaxFrame))
 	c.hasty = newHasty(rw)
 	return c

@@ -139,7 +139,7 @@ func (c *Conn) pool(size int) *sync.Pool {
 // served. If nobody writes, send does, as far as the stream takes it without waiting.
 func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
 	if ctx.Err() != nil {
-		return endOfCall(ctx, false)
+		return endOfCall(ctx.Err(), false)
 	}
 	c.mu.Lock()
 	w, err := c.offer(o, urgent)
@@ -163,7 +163,7 @@ func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
 	c.update(func(s *state) {
 		if i := slices.Index(s.waiting, w); i >= 0 {
 			s.waiting = slices.Delete(s.waiting, i, i+1)
-			err = endOfCall(ctx, false)
+			err = endOfCall(ctx.Err(), false)
 			s.admit() // it may have kept smaller frames waiting
 		} else {
 			err = w.err
@@ -183,6 +183,7 @@ func (c *Conn) offer(o *outgoing, urgent bool) (*waiter, error) {
 		return nil, Errorf(CodeFrameTooLarge, "a frame of %d bytes is over the limit of %d; raise max_frame or send less", size, limit)
 	case urgent:
 		s.urgent.push(o)
+		s.heed(o.call)
 	case len(s.waiting) == 0 && s.hasRoom(o):
 		s.enqueue(o)
 	default:
@@ -205,6 +206,7 @@ func (s *state) enqueue(o *outgoing) {
 	if o.call == nil {
 		delete(s.inbound, o.id)
 	}
+	s.heed(o.call)
 }
 
 // admit queues waiting frames as far as there is room.

@@ -24,6 +24,7 @@ type state struct {
 	lastOut     int64              // last id this side has used
 	lastIn      int64              // last id the peer has used
 	calls       map[int64]*call    // written, not answered
+	limits                         // of the calls of this side
 	inbound     map[int64]*request // the peer's open requests
 	interrupted bool               // the ctx of each has ended, and of those to come
 	bench                          // the workers that wait for one
@@ -104,6 +105,7 @@ func (c *Conn) settle(s *state) {
 	}
 	clear(s.calls)
 	s.interrupt()
+	s.limits.close()
 	s.endIdle()
 	for _, r := range s.direct.close() {
 		delete(s.inbound, r.ID) // nobody has begun it
@@ -124,9 +126,9 @@ func notWritten() *Error {
 	return Errorf(CodeUnavailable, "the connection ended before the call was written")
 }
 
-// endOfCall says what a context's end means for a call.
-func endOfCall(ctx context.Context, written bool) *Error {
-	late := errors.Is(ctx.Err(), context.DeadlineExceeded)
+// endOfCall says what a context's end means for a call; reason is its Err.
+func endOfCall(reason error, written bool) *Error {
+	late := errors.Is(reason, context.DeadlineExceeded)
 	switch {
 	case late && written:
 		return Errorf(CodeTimeout, "no answer before the deadline")

@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -12,44 +13,90 @@ type parted interface {
 	Ends() (first, second <-chan struct{}, limit time.Time)
 }
 
-// await waits for a call to finish; false means that ctx ended first.
-func (c *Conn) await(ctx context.Context, call *call) bool {
-	p, ok := ctx.(parted)
-	if !ok {
-		select {
-		case <-call.finished:
-			return true
-		case <-ctx.Done():
-			return false
-		}
+// waits is what a caller waits for beside its answer, and until when.
+type waits struct {
+	first, second <-chan struct{} // nil: never
+	limit         time.Time       // zero: none. See limits
+}
+
+func waitsOf(ctx context.Context) (w waits) {
+	if p, is := ctx.(parted); is {
+		w.first, w.second, w.limit = p.Ends()
+	} else {
+		w.first = ctx.Done()
 	}
-	first, second, limit := p.Ends()
-	var over <-chan time.Time
-	if !limit.IsZero() {
-		timer := c.timer(time.Until(limit))
-		defer c.putTimer(timer)
-		over = timer.C
+	return w
+}
+
+// await waits for a call to end, and ends it when its ctx has.
+func (c *Conn) await(ctx context.Context, call *call, w waits) {
+	if w.first == nil && w.second == nil {
+		<-call.finished
+		return
 	}
 	select {
 	case <-call.finished:
-		return true
-	case <-first:
-	case <-second:
-	case <-over:
+		return
+	case <-w.first:
+	case <-w.second:
 	}
-	return false
+	c.update(func(s *state) { s.abandon(call, ctx.Err()) })
+	<-call.finished
 }
 
-// timer returns a timer that runs; putTimer takes it back.
-func (c *Conn) timer(d time.Duration) *time.Timer {
-	if used, ok := c.timers.Get().(*time.Timer); ok {
-		used.Reset(d)
-		return used
-	}
-	return time.NewTimer(d)
+// limits ends the calls whose time is over. One clock does for all of them: it is set to the first limit that it hears of, and when
+// it strikes it looks for the next. A timer for each call would have to be put into the scheduler's heap and taken out again, and
+// wake a thread that watches it when nothing else is going on.
+type limits struct {
+	clock   *time.Timer
+	strikes time.Time // zero: it is not set
 }
 
-func (c *Conn) putTimer(t *time.Timer) {
-	t.Stop() // from here on nothing comes out of its channel
-	c.timers.Put(t)
+func newLimits(strike func()) limits {
+	clock := time.AfterFunc(math.MaxInt64, strike)
+	clock.Stop()
+	return limits{clock: clock}
+}
+
+// heed lets a call that has been queued end when its time is over; call may be nil.
+func (l *limits) heed(call *call) {
+	if call == nil || call.limit.IsZero() || !l.strikes.IsZero() && !call.limit.Before(l.strikes) {
+		return
+	}
+	l.strikes = call.limit
+	l.clock.Reset(time.Until(call.limit))
+}
+
+func (l *limits) close() { l.clock.Stop() }
+
+// endLate ends the calls whose time is over, and heeds the others.
+func (c *Conn) endLate() {
+	c.update(func(s *state) {
+		if s.phase == closed {
+			return
+		}
+		var late []*call
+		now := time.Now()
+		s.strikes = time.Time{}
+		look := func(call *call) {
+			switch {
+			case call == nil || call.over || call.limit.IsZero():
+			case now.Before(call.limit):
+				s.heed(call)
+			default:
+				late = append(late, call)
+			}
+		}
+		for _, call := range s.calls {
+			look(call)
+		}
+		for _, l := range []*lane{&s.urgent, &s.work} {
+			for _, o := range l.frames {
+				look(o.call)
+			}
+		}
+		for _, call := range late {
+			s.abandon(call, context.DeadlineExceeded)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -11,22 +12,19 @@ import (
 	"github.com/ixtrun/ixt/ipc"
 )
 
-// inParts is a ctx that is to be waited for by its parts alone, which it has once the request has been read.
+// inParts is a ctx that is to be waited for by its parts alone.
 type inParts struct {
 	context.Context
 	t             *testing.T
-	read          chan struct{}
 	first, second chan struct{}
 	limit         time.Time
-	reason        error
-	asked         bool
+	reason        error // once a part has ended
+	ended         bool
 }
 
 func (c *inParts) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 func (c *inParts) Ends() (first, second <-chan struct{}, limit time.Time) {
-	<-c.read
-	c.asked = true
 	return c.first, c.second, c.limit
 }
 
@@ -36,41 +34,102 @@ func (c *inParts) Done() <-chan struct{} {
 }
 
 func (c *inParts) Err() error {
-	if c.asked {
+	if c.ended {
 		return c.reason
 	}
 	return nil
 }
 
+// end ends a part.
+func (c *inParts) end(part chan struct{}) {
+	c.ended = true
+	if part != nil {
+		close(part)
+	}
+}
+
 func TestCallsEndWithAnyPartOfTheirContext(t *testing.T) {
-	ended := make(chan struct{})
-	close(ended)
 	for name, c := range map[string]struct {
-		ctx  inParts
+		ctx  func() (ctx inParts, part chan struct{})
 		code string
 	}{
-		"the first":   {inParts{first: ended, limit: time.Now().Add(time.Hour), reason: context.Canceled}, ipc.CodeCancelled},
-		"the second":  {inParts{second: ended, reason: context.Canceled}, ipc.CodeCancelled},
-		"the limit":   {inParts{limit: time.Now(), reason: context.DeadlineExceeded}, ipc.CodeTimeout},
-		"none of all": {inParts{limit: time.Now().Add(time.Hour)}, ""},
+		"the first": {func() (inParts, chan struct{}) {
+			part := make(chan struct{})
+			return inParts{first: part, limit: time.Now().Add(time.Hour), reason: context.Canceled}, part
+		}, ipc.CodeCancelled},
+		"the second": {func() (inParts, chan struct{}) {
+			part := make(chan struct{})
+			return inParts{second: part, reason: context.Canceled}, part
+		}, ipc.CodeCancelled},
+		"the limit":   {func() (inParts, chan struct{}) { return inParts{limit: time.Now().Add(time.Second)}, nil }, ipc.CodeTimeout},
+		"none of all": {func() (inParts, chan struct{}) { return inParts{limit: time.Now().Add(time.Hour)}, nil }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			host, module := overPipe(t, nil)
-			for range 2 { // the second with what the first has left
-				ctx := c.ctx
-				ctx.Context, ctx.t, ctx.read = t.Context(), t, make(chan struct{})
-				p := host.begin(&ctx, handle(4))
-				id := module.envelope().ID
-				close(ctx.read)
-				if c.code == "" {
-					module.send(fmt.Sprintf(`{"type":"response","id":%d,"status":"success"}`, id))
+			synctest.Test(t, func(t *testing.T) {
+				host, module := overPipe(t, nil)
+				for range 2 { // the second with what the first has left
+					ctx, part := c.ctx()
+					ctx.Context, ctx.t = t.Context(), t
+					p := host.begin(&ctx, handle(4))
+					id := module.envelope().ID
+					if c.code == "" {
+						module.send(fmt.Sprintf(`{"type":"response","id":%d,"status":"success"}`, id))
+						_, err := p.wait()
+						require.NoError(t, err)
+						continue
+					}
+					ctx.end(part)
 					_, err := p.wait()
-					require.NoError(t, err)
-					continue
+					requireError(t, err, c.code, ipc.Unknown)
 				}
-				_, err := p.wait()
-				requireError(t, err, c.code, ipc.Unknown)
-			}
+			})
+		})
+	}
+}
+
+// Calls share one clock for their limits: each must end at its own all the same.
+func TestEachCallEndsAtItsOwnLimit(t *testing.T) {
+	for name, c := range map[string]struct {
+		stalled bool // the peer does not read, so that the calls stay queued
+		code    string
+		outcome ipc.Outcome
+	}{
+		"written": {false, ipc.CodeTimeout, ipc.Unknown},
+		"queued":  {true, ipc.CodeTTLExpired, ipc.NotDelivered},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				host, module := overPipe(t, nil)
+				if c.stalled {
+					host.stall(t.Context())
+					synctest.Wait()
+				}
+				began := time.Now()
+				ends := map[time.Duration]*pending{}
+				for _, seconds := range []int{5, 3, 9, 0, 3600, 7, 1} { // 0: none
+					var ctx inParts
+					after := time.Duration(seconds) * time.Second
+					if ctx.Context, ctx.t = t.Context(), t; after > 0 {
+						ctx.limit = began.Add(after)
+					}
+					ends[after] = host.begin(&ctx, handle(4))
+					if !c.stalled {
+						module.receive()
+					}
+				}
+				for _, seconds := range []int{1, 3, 5, 7, 9} {
+					after := time.Duration(seconds) * time.Second
+					_, err := ends[after].wait()
+					requireError(t, err, c.code, c.outcome)
+					require.Equal(t, after, time.Since(began))
+				}
+				host.Close()
+				for _, after := range []time.Duration{0, time.Hour} {
+					_, err := ends[after].wait()
+					require.Error(t, err)
+					require.Equal(t, 9*time.Second, time.Since(began))
+				}
+			})
 		})
 	}
 }
