@@ -16,6 +16,8 @@ type call struct {
 	over      bool          // it has, or is about to
 	data      Data
 	err       error
+	quick     bool // the answer may come soon
+	reads     bool // its caller has had the turn to read
 	abandoned bool // its caller has returned; the peer still owes the answer
 	watch     watch
 }
@@ -85,7 +87,7 @@ func (c *Conn) Call(ctx context.Context, req *Envelope, watch *Watch) (Data, err
 
 // call is Call for a draft, which it takes back.
 func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (Data, error) {
-	call := &call{answer: answerType(&req.Envelope), }
+	call := &call{answer: answerType(&req.Envelope), quick: quick(&req.Envelope)}
 	if watch != nil {
 		call.watch.Watch = *watch
 	}
@@ -102,9 +104,18 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (Data, erro
 		call.watch.settle()
 		return Data{}, err
 	}
+	if call.reads {
+		c.read(&wait)
+		c.workers.Done()
+	}
 	c.await(ctx, call, wait)
 	c.signals.Put(call.finished) // its only signal has come
 	return call.data, call.err
+}
+
+// quick reports whether a request may be answered within a moment.
+func quick(e *Envelope) bool {
+	return e.Type != TypeInit && e.Type != TypeHealthCheck && e.Type != TypeShutdown
 }
 
 // signal returns a channel for call.finished.
@@ -155,33 +166,43 @@ func (s *state) abandon(call *call, reason error) {
 		s.urgent.push(&outgoing{body: body, id: call.id})
 	}
 	call.end(Data{}, endOfCall(reason, true))
+	if s.turn.caller == call {
+		s.turn.kick()
+	}
 }
 
-// answered hands an answer to the call that waits for it, together with what it means.
-func (c *Conn) answered(e *Envelope, data Data, err error) {
+// answered hands an answer to the call that waits for it, together with what it means. The error is errRelieved if whoever has read it
+// reads no more; last says that no other frame is known to have come.
+func (c *Conn) answered(e *Envelope, data Data, err error, last bool) error {
 	c.mu.Lock()
 	s := &c.state
 	call := s.calls[e.ID]
 	if call == nil {
 		s.stats.Late++
 		c.unlock()
-		return
+		return nil
 	}
 	delete(s.calls, e.ID)
 	call.watch.answered = true
-	if call.abandoned {
+	late := call.abandoned
+	if late {
 		s.stats.Late++
-		c.unlock()
-		call.watch.settle()
-		return
+	} else {
+		if e.Type != call.answer {
+			data, err = Data{}, Errorf(CodeProtocolError, "a %s came where a %s was due", e.Type, call.answer)
+		}
+		call.data, call.err, call.over = data, err, true
 	}
-	if e.Type != call.answer {
-		data, err = Data{}, Errorf(CodeProtocolError, "a %s came where a %s was due", e.Type, call.answer)
-	}
-	call.data, call.err, call.over = data, err, true
+	relieved := c.leave(s, call, !last)
 	c.unlock()
 	call.watch.settle()
-	call.finished <- struct{}{}
+	if !late {
+		call.finished <- struct{}{}
+	}
+	if relieved {
+		return errRelieved
+	}
+	return nil
 }
 
 // result is what an answer means for the call.

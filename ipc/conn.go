@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -130,12 +129,11 @@ func (c *Conn) Run(ctx context.Context) error {
 		defer close(written)
 		c.writeLoop()
 	}()
-	frames := newFrameReader(c.rw)
-	if c.opts.Direct && c.hasty != nil {
-		c.startReading(frames, runtime.GOMAXPROCS(0))
+	if stream, ok := c.rw.(stoppable); ok && c.hasty != nil {
+		c.startReading(stream)
 		<-c.done
 	} else {
-		c.end(c.readLoop(frames))
+		c.end(c.readLoop(newFrameReader(c.rw), nil))
 	}
 	<-written
 	c.workers.Wait()

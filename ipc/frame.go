@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"time"
 )
 
 // Frame limits.
@@ -38,11 +40,13 @@ const (
 
 // frameReader cuts a byte stream into frames.
 type frameReader struct {
-	stream io.Reader
-	filled bool // a read has filled what it was given
-	r      *bufio.Reader
-	header [headerSize]byte
-	known  int // the size of the largest frame that has come whole
+	stream  io.Reader
+	filled  bool // a read has filled what it was given
+	inside  bool // a frame has begun to come
+	stopped bool // reading was to stop inside a frame
+	r       *bufio.Reader
+	header  [headerSize]byte
+	known   int // the size of the largest frame that has come whole
 }
 
 func newFrameReader(stream io.Reader) *frameReader {
@@ -54,6 +58,11 @@ func newFrameReader(stream io.Reader) *frameReader {
 // Read reads from the stream itself; it is the buffer's side.
 func (f *frameReader) Read(p []byte) (int, error) {
 	n, err := f.stream.Read(p)
+	if f.inside && n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		f.stopped = true
+		_ = f.stream.(stoppable).SetReadDeadline(time.Time{})
+		n, err = f.stream.Read(p)
+	}
 	f.filled = f.filled || n == len(p)
 	return n, err
 }
@@ -64,7 +73,7 @@ type frameRules interface {
 	attachable() bool // with an attachment
 }
 
-// next returns the next frame's JSON, and its attachment, nil if it has none. It returns io.EOF at a clean end,
+// next returns the next frame's JSON, and its attachment, nil if it has none. It returns io.EOF at a clean end, errStopped when told to,
 // io.ErrUnexpectedEOF inside a frame, an *oversizeError for a frame over the limit, which has then been skipped, and a
 // *ProtocolError for anything else.
 //
@@ -74,9 +83,12 @@ func (f *frameReader) next(rules frameRules) (body, attached []byte, err error) 
 	if f.filled && f.r.Buffered() == 0 && f.r.Size() < largeBuffer {
 		f.r = bufio.NewReaderSize(f, largeBuffer)
 	}
+	if err := f.begin(); err != nil {
+		return nil, nil, err
+	}
 	header := f.header[:]
 	if _, err := io.ReadFull(f.r, header); err != nil {
-		return nil, nil, err
+		return nil, nil, unexpected(err)
 	}
 	word := binary.LittleEndian.Uint32(header)
 	n, attaches := int(word&^attachedBit), word&attachedBit != 0
@@ -101,6 +113,23 @@ func (f *frameReader) next(rules frameRules) (body, attached []byte, err error) 
 	}
 	return body[:size:size], body[size:], nil
 }
+
+// begin waits for the first byte of a frame.
+func (f *frameReader) begin() error {
+	if f.stopped {
+		return errStopped
+	}
+	f.inside = false
+	_, err := f.r.Peek(1)
+	f.inside = true
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errStopped
+	}
+	return err
+}
+
+// errStopped says that reading was to stop, and did between two frames.
+var errStopped = errors.New("reading has been stopped")
 
 // read returns n bytes in memory of their own, which the envelope that is decoded from them shares.
 func (f *frameReader) read(n int) ([]byte, error) {

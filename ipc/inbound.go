@@ -15,8 +15,8 @@ import (
 //	         ── notification ─> Options.Notify
 //	         ── request ──────> accept ──> worker: Options.Handler ──> reply ──> queue
 //
-// It also returns, with errReplaced, when another goroutine reads in its place: see direct.
-func (c *Conn) readLoop(frames *frameReader) error {
+// It also returns, with errRelieved, when it is not its turn any more; caller is what ends the wait of whoever reads, if that is one.
+func (c *Conn) readLoop(frames *frameReader, caller *waits) error {
 	next := new(request) // for the first frame that is kept
 	for {
 		frame, attached, err := frames.next(c)
@@ -26,6 +26,10 @@ func (c *Conn) readLoop(frames *frameReader) error {
 				return err
 			}
 			continue
+		}
+		if err == errStopped {
+			c.update(c.readOnward)
+			return errRelieved
 		}
 		if err != nil {
 			return streamEnd(err)
@@ -41,6 +45,10 @@ func (c *Conn) readLoop(frames *frameReader) error {
 		kept, err := c.receive(next, frame, frames.r.Buffered() == 0)
 		if err != nil {
 			return err
+		}
+		if caller != nil && caller.over() {
+			c.update(c.readOnward)
+			return errRelieved
 		}
 		if kept {
 			next = new(request)
@@ -68,8 +76,7 @@ func (c *Conn) receive(r *request, frame []byte, last bool) (kept bool, err erro
 	switch {
 	case e.answers():
 		data, err := result(e)
-		c.answered(e, data, err)
-		return false, nil
+		return false, c.answered(e, data, err, last)
 	case e.Type == TypeCancel:
 		c.update(func(s *state) {
 			if r := s.inbound[e.ID]; r != nil {
@@ -97,7 +104,8 @@ func (c *Conn) accept(r *request, frame []byte, last bool) error {
 	case refusal != nil:
 		return c.refuse(&r.Envelope, refusal)
 	case w == self:
-		return c.serveDirectly(r)
+		c.serve(r)
+		return c.served()
 	case w == later:
 		return nil
 	}
@@ -124,7 +132,7 @@ func (c *Conn) admit(r *request, frame []byte, last bool) (w *worker, refusal *E
 	if s.interrupted {
 		s.later(r.cancel)
 	}
-	if w = s.direct.assign(r, last, len(s.inbound) == 1); w == nil {
+	if w = s.assign(r, last); w == nil {
 		w = c.recruit(s)
 	}
 	return w, nil, nil
@@ -225,8 +233,7 @@ func (c *Conn) oversize(big *oversizeError) error {
 		return nil // nobody can be told
 	case e.answers():
 		reason.Outcome = Done // the handler did run
-		c.answered(e, Data{}, reason)
-		return nil
+		return c.answered(e, Data{}, reason, false)
 	}
 	return c.refuse(e, reason)
 }

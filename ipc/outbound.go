@@ -143,8 +143,8 @@ func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
 	}
 	c.mu.Lock()
 	w, err := c.offer(o, urgent)
-	if o.call != nil {
-		c.giveUp(&c.state) // a handler may be who waits for the answer
+	if err == nil && o.call != nil {
+		c.enter(&c.state, o.call)
 	}
 	mine := err == nil && c.claim()
 	crowded := !urgent && len(c.state.calls)+len(c.state.inbound) > 1

@@ -28,7 +28,8 @@ type state struct {
 	inbound     map[int64]*request // the peer's open requests
 	interrupted bool               // the ctx of each has ended, and of those to come
 	bench                          // the workers that wait for one
-	direct      direct             // what the reading goroutine serves itself
+	turn        turn               // who reads
+	direct      direct             // who serves
 
 	urgent       lane      // health, cancel, shutdown: never wait behind work
 	work         lane      // everything else; bounded by Options.MaxQueued
@@ -106,6 +107,7 @@ func (c *Conn) settle(s *state) {
 	clear(s.calls)
 	s.interrupt()
 	s.limits.close()
+	s.turn.close()
 	s.endIdle()
 	for _, r := range s.direct.close() {
 		delete(s.inbound, r.ID) // nobody has begun it

@@ -28,6 +28,17 @@ func waitsOf(ctx context.Context) (w waits) {
 	return w
 }
 
+// over reports whether what ends the wait has ended, the limit excepted.
+func (w *waits) over() bool {
+	select {
+	case <-w.first:
+	case <-w.second:
+	default:
+		return false
+	}
+	return true
+}
+
 // await waits for a call to end, and ends it when its ctx has.
 func (c *Conn) await(ctx context.Context, call *call, w waits) {
 	if w.first == nil && w.second == nil {
