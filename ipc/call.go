@@ -172,8 +172,9 @@ func (s *state) abandon(call *call, reason error) {
 }
 
 // answered hands an answer to the call that waits for it, together with what it means. The error is errRelieved if whoever has read it
-// reads no more; last says that no other frame is known to have come.
-func (c *Conn) answered(e *Envelope, data Data, err error, last bool) error {
+// reads no more; more that
+// the next frame has come already.
+func (c *Conn) answered(e *Envelope, data Data, err error, more bool) error {
 	c.mu.Lock()
 	s := &c.state
 	call := s.calls[e.ID]
@@ -193,7 +194,7 @@ func (c *Conn) answered(e *Envelope, data Data, err error, last bool) error {
 		}
 		call.data, call.err, call.over = data, err, true
 	}
-	relieved := c.leave(s, call, !last)
+	relieved := c.leave(s, call, more)
 	c.unlock()
 	call.watch.settle()
 	if !late {

@@ -1,11 +1,13 @@
 package ipc
 
+import "time"
+
 // Where handlers are mostly quick (Options.Direct), waking a goroutine costs more than most of them take. So the goroutine that
-// read a request serves it, if it came alone (see turn); and of many at once only as many are served at a time as there are
-// processors, the others by whoever is done first.
+// read a request serves it, if it came alone (see turn), or if all that came is done before another one would be awake; and of more at
+// once only as many are served at a time as there are processors, the others by whoever is done first.
 //
-//	reading ── a lone request ──> serving it
-//	        └─ more than that ──> a worker, or the queue of those that wait for one
+//	reading ── a lone request, or little work ──> serving it
+//	        └─ more than that ──────────────────> a worker, or the queue of those that wait for one
 //
 // That is given up for a while as soon as a handler takes longer than a moment or makes a call itself while others wait, which may
 // take long: then every request has a worker of its own.
@@ -17,7 +19,15 @@ type direct struct {
 	head   *request   // the oldest when the clock ticked last
 	active int        // workers that serve
 	most   int        // how many may before others are queued
+
+	typical time.Duration // how long a request takes lately
+	corked  bool          // answers wait for others of their batch before they are written
 }
+
+const (
+	worthWaking = 200 * time.Microsecond // so much work is shared with another goroutine
+	mostCorked  = 12                     // so many answers are written together at least; the peer can begin with them
+)
 
 // Stand for workers where one is named.
 var (
@@ -25,16 +35,19 @@ var (
 	later = new(worker) // whoever is done first
 )
 
-// assign says who serves a request: self, later or, with nil, a worker of its own. last: no other has come with it.
-func (s *state) assign(r *request, last bool) *worker {
+// assign says who serves a request: self, later or, with nil, a worker of its own. behind is how many frames have come with it, about.
+func (s *state) assign(r *request, behind int) *worker {
 	t, d := &s.turn, &s.direct
 	t.lone = 0
 	if !d.on || !quick(&r.Envelope) || t.paused() {
 		return nil
 	}
+	lone := behind == 0 && len(s.inbound) == 1
+	little := d.active == 0 && len(d.queue) == 0 && d.typical*time.Duration(behind+1) < worthWaking
 	switch {
-	case last && len(s.inbound) == 1 && t.caller == nil:
+	case (lone || little) && t.caller == nil:
 		t.set(true, nil, true)
+		r.behind = behind
 		return self
 	case d.active >= d.most:
 		d.queue = append(d.queue, r)
@@ -55,6 +68,25 @@ func (d *direct) next() *request {
 		d.queue = nil
 	}
 	return r
+}
+
+// took takes down how long a request took.
+func (d *direct) took(t time.Duration) { d.typical += (min(t, moment) - d.typical) / 8 }
+
+// hold reports whether an answer may wait for more of its batch. The reading goroutine has served it, and uncorks before it waits.
+func (s *state) hold(o *outgoing) bool {
+	s.direct.corked = o.more && s.turn.serving && len(s.work.frames) < mostCorked
+	return s.direct.corked
+}
+
+// uncork writes what waits for more of its batch.
+func (c *Conn) uncork() {
+	c.mu.Lock()
+	mine := c.state.direct.corked && c.claim()
+	c.unlock()
+	if mine {
+		c.flush(false)
+	}
 }
 
 // look takes down which request is the oldest of the queue; false if there is none.

@@ -40,6 +40,7 @@ const (
 
 // frameReader cuts a byte stream into frames.
 type frameReader struct {
+	waits   func() // called before the stream is read; nil: nothing to do
 	stream  io.Reader
 	filled  bool // a read has filled what it was given
 	inside  bool // a frame has begun to come
@@ -47,6 +48,11 @@ type frameReader struct {
 	r       *bufio.Reader
 	header  [headerSize]byte
 	known   int // the size of the largest frame that has come whole
+}
+
+// behind is how many frames of a size have been read with the last one, about.
+func (f *frameReader) behind(size int) int {
+	return (f.r.Buffered() + headerSize + size - 1) / (headerSize + size)
 }
 
 func newFrameReader(stream io.Reader) *frameReader {
@@ -57,6 +63,9 @@ func newFrameReader(stream io.Reader) *frameReader {
 
 // Read reads from the stream itself; it is the buffer's side.
 func (f *frameReader) Read(p []byte) (int, error) {
+	if f.waits != nil {
+		f.waits()
+	}
 	n, err := f.stream.Read(p)
 	if f.inside && n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 		f.stopped = true

@@ -42,7 +42,7 @@ func (c *Conn) readLoop(frames *frameReader, caller *waits) error {
 				return err
 			}
 		}
-		kept, err := c.receive(next, frame, frames.r.Buffered() == 0)
+		kept, err := c.receive(next, frame, frames.behind(len(frame)+len(attached)))
 		if err != nil {
 			return err
 		}
@@ -69,14 +69,14 @@ func streamEnd(err error) error {
 func (c *Conn) limit() int       { return int(c.maxFrame.Load()) }
 func (c *Conn) attachable() bool { return c.takes.Load() }
 
-// receive does what a frame asks for; kept says that r is somebody else's from here on. last says that no other frame is known to
-// have come.
-func (c *Conn) receive(r *request, frame []byte, last bool) (kept bool, err error) {
+// receive does what a frame asks for; kept says that r is somebody else's from here on. behind is how many frames have
+// come with it, about.
+func (c *Conn) receive(r *request, frame []byte, behind int) (kept bool, err error) {
 	e := &r.Envelope
 	switch {
 	case e.answers():
 		data, err := result(e)
-		return false, c.answered(e, data, err, last)
+		return false, c.answered(e, data, err, behind > 0)
 	case e.Type == TypeCancel:
 		c.update(func(s *state) {
 			if r := s.inbound[e.ID]; r != nil {
@@ -88,24 +88,23 @@ func (c *Conn) receive(r *request, frame []byte, last bool) (kept bool, err erro
 		c.opts.Notify(e)
 		return true, nil
 	default:
-		return true, c.accept(r, frame, last)
+		return true, c.accept(r, frame, behind)
 	}
 }
 
 // accept gives a request to a worker, serves it itself, or refuses it.
-func (c *Conn) accept(r *request, frame []byte, last bool) error {
+func (c *Conn) accept(r *request, frame []byte, behind int) error {
 	if ttl := r.TTL(); ttl > 0 {
 		r.limit = time.Now().Add(ttl)
 	}
-	w, refusal, err := c.admit(r, frame, last)
+	w, refusal, err := c.admit(r, frame, behind)
 	switch {
 	case err != nil:
 		return err
 	case refusal != nil:
 		return c.refuse(&r.Envelope, refusal)
 	case w == self:
-		c.serve(r)
-		return c.served()
+		return c.served(c.serve(r))
 	case w == later:
 		return nil
 	}
@@ -114,7 +113,7 @@ func (c *Conn) accept(r *request, frame []byte, last bool) error {
 }
 
 // admit opens a request and names the worker for it, nil for a new one, or says why it is refused.
-func (c *Conn) admit(r *request, frame []byte, last bool) (w *worker, refusal *Error, err error) {
+func (c *Conn) admit(r *request, frame []byte, behind int) (w *worker, refusal *Error, err error) {
 	c.mu.Lock()
 	defer c.unlock()
 	s := &c.state
@@ -132,14 +131,15 @@ func (c *Conn) admit(r *request, frame []byte, last bool) (w *worker, refusal *E
 	if s.interrupted {
 		s.later(r.cancel)
 	}
-	if w = s.assign(r, last); w == nil {
+	if w = s.assign(r, behind); w == nil {
 		w = c.recruit(s)
 	}
 	return w, nil, nil
 }
 
-// serve runs the handler of a request and answers it.
-func (c *Conn) serve(r *request) {
+// serve runs the handler of a request and answers it; it returns how long that took.
+func (c *Conn) serve(r *request) (took time.Duration) {
+	began := time.Now()
 	var data Data
 	var err error
 	returned := false
@@ -148,15 +148,17 @@ func (c *Conn) serve(r *request) {
 			err = Errorf(CodeHandlerError, "the handler ended without an answer") // by runtime.Goexit
 		}
 		r.cancel()
-		c.reply(&r.Envelope, data, err)
+		c.reply(r, data, err)
+		took = time.Since(began)
 	}()
 	data, err = c.opts.Handler(r, &r.Envelope)
 	returned = true
+	return
 }
 
 // reply answers an open request. It waits for room as long as the connection lives: who does not read its answers
 // keeps its requests open, and MaxInbound bounds those.
-func (c *Conn) reply(req *Envelope, data Data, err error) {
+func (c *Conn) reply(req *request, data Data, err error) {
 	bad := c.answer(req, data, err)
 	if bad == nil {
 		return // which has closed the request
@@ -168,14 +170,14 @@ func (c *Conn) reply(req *Envelope, data Data, err error) {
 	}
 }
 
-func (c *Conn) answer(req *Envelope, data Data, err error) error {
+func (c *Conn) answer(req *request, data Data, err error) error {
 	d := c.draft()
-	fillAnswer(&d.Envelope, req, data, err)
+	fillAnswer(&d.Envelope, &req.Envelope, data, err)
 	o, bad := c.encode(d)
 	if bad != nil {
 		return bad
 	}
-	o.id = req.ID
+	o.id, o.more = req.ID, req.behind > 0
 	return c.send(context.Background(), o, false)
 }
 
@@ -233,7 +235,7 @@ func (c *Conn) oversize(big *oversizeError) error {
 		return nil // nobody can be told
 	case e.answers():
 		reason.Outcome = Done // the handler did run
-		return c.answered(e, Data{}, reason, false)
+		return c.answered(e, Data{}, reason, true)
 	}
 	return c.refuse(e, reason)
 }

@@ -11,7 +11,8 @@ import (
 // that costs several allocations and a timer each; here, a channel and a timer come with the first who asks for Done.
 type request struct {
 	decoded
-	limit time.Time // when its time is over; zero: never
+	limit  time.Time // when its time is over; zero: never
+	behind int       // how many frames came with it, if the reading goroutine serves it
 
 	mu    sync.Mutex
 	err   error // why it ended

@@ -80,7 +80,7 @@ func (c *Conn) unlock() {
 	if len(s.lulls) > 0 {
 		s.endLulls()
 	}
-	if s.handedOver || !s.writing && s.queued() {
+	if s.handedOver || !s.writing && s.queued() && !s.direct.corked {
 		c.wakeWriter()
 	}
 	after := s.after

@@ -55,9 +55,12 @@ func (c *Conn) startReading(stream stoppable) {
 	c.update(func(s *state) {
 		t := &s.turn
 		t.frames, t.stream, t.pause = newFrameReader(c.rw), stream, leastPause
+		if c.opts.Direct {
+			t.frames.waits = c.uncork
+		}
 		t.clock = time.AfterFunc(moment, c.tick)
 		t.clock.Stop()
-		s.direct = direct{on: c.opts.Direct, most: runtime.GOMAXPROCS(0)}
+		s.direct = direct{on: c.opts.Direct, most: runtime.GOMAXPROCS(0), typical: moment}
 		c.readOnward(s)
 	})
 }
@@ -67,6 +70,7 @@ func (c *Conn) readOnward(s *state) {
 	t := &s.turn
 	t.set(false, nil, false)
 	t.lone = 0
+	s.direct.corked = false
 	if s.phase == closed {
 		return
 	}
@@ -74,7 +78,7 @@ func (c *Conn) readOnward(s *state) {
 	go func() {
 		returned := false
 		defer func() {
-			if !returned && c.served() == nil { // a handler has ended this goroutine by runtime.Goexit
+			if !returned && c.served(0) == nil { // a handler has ended this goroutine by runtime.Goexit
 				c.update(c.readOnward)
 			}
 			c.workers.Done()
@@ -112,16 +116,17 @@ func (t *turn) watch() {
 	}
 }
 
-// served says that the reading goroutine has served a request; the error is errRelieved if it reads no more.
-func (c *Conn) served() error {
+// served says that the reading goroutine has served a request, which took so long; the error is errRelieved if it reads no more.
+func (c *Conn) served(took time.Duration) error {
 	c.mu.Lock()
 	defer c.unlock()
-	t := &c.state.turn
-	if !t.serving {
-		return errRelieved
-	}
-	if !t.free {
-		t.set(false, t.caller, false)
+	t, d := &c.state.turn, &c.state.direct
+	d.took(took)
+	if !t.serving || !t.free {
+		if t.serving {
+			t.set(false, t.caller, false)
+		}
+		d.corked = false
 		return errRelieved
 	}
 	t.set(false, nil, false)

@@ -76,15 +76,16 @@ func (c *Conn) work(w *worker, r *request) {
 		}
 	}()
 	for r != nil {
-		c.serve(r)
-		r = c.rest(w)
+		took := c.serve(r)
+		r = c.rest(w, took)
 	}
 }
 
-// rest waits for the next request; nil is the worker's end.
-func (c *Conn) rest(w *worker) *request {
+// rest waits for the next request after one that took so long; nil is the worker's end.
+func (c *Conn) rest(w *worker, took time.Duration) *request {
 	c.mu.Lock()
 	s := &c.state
+	s.direct.took(took)
 	if r := s.direct.next(); r != nil {
 		c.unlock()
 		return r
