@@ -82,7 +82,9 @@ func (s *state) hold(o *outgoing) bool {
 // uncork writes what waits for more of its batch.
 func (c *Conn) uncork() {
 	c.mu.Lock()
-	mine := c.state.direct.corked && c.claim()
+	d := &c.state.direct
+	mine := d.corked && c.claim()
+	d.corked = false
 	c.unlock()
 	if mine {
 		c.flush(false)
@@ -104,7 +106,7 @@ func (d *direct) stuck() bool { return d.head != nil && len(d.queue) > 0 && d.qu
 // giveUp lets another goroutine read if the one that does serves a request, and gives those that are queued workers of their own.
 func (c *Conn) giveUp(s *state) {
 	s.turn.failed()
-	if s.turn.serving {
+	if s.turn.serving && s.turn.free {
 		c.readOnward(s)
 	}
 	for r := s.direct.next(); r != nil; r = s.direct.next() {
