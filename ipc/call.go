@@ -3,7 +3,6 @@ package ipc
 import (
 	"bytes"
 	"context"
-	"sync"
 	"time"
 )
 
@@ -12,7 +11,8 @@ type call struct {
 	id        int64
 	answer    string        // the type its answer must have
 	limit     time.Time     // when its time is over; zero: never
-	finished  chan struct{} // gets the one signal of end, for which it has room
+	receiver  Receiver      // of the result; nil: a caller waits for it
+	finished  chan struct{} // gets the one signal of end, for which it has room, if a caller waits
 	over      bool          // it has, or is about to
 	data      Data
 	err       error
@@ -22,56 +22,22 @@ type call struct {
 	watch     watch
 }
 
-// Watch lets a caller of Call follow its request further than the call's result. Both functions may be nil; they must not
-// block. They are called one after the other, Written never after Settled.
-type Watch struct {
-	// Written is called with the id the request got, before any of its bytes leave. A request that is never written has
-	// no such moment.
-	Written func(id int64)
-	// Settled is called exactly once, when nothing is owed any more: by the answer, even one that came too late for the
-	// caller, by the request's withdrawal, or by the connection's end. answered says that it was an answer; one that the
-	// caller waits for settles the request before Call returns.
-	Settled func(answered bool)
-}
-
-// watch keeps the promises of a Watch, whose functions are called outside the connection's lock and so by goroutines that
-// may overtake each other.
-type watch struct {
-	Watch
-	answered bool // set before settle
-	mu       sync.Mutex
-	settled  bool
-}
-
-func (w *watch) written(id int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.Written != nil && !w.settled {
-		w.Written(id)
-	}
-}
-
-func (w *watch) settle() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.settled = true
-	if w.Settled != nil {
-		w.Settled(w.answered)
-	}
-}
-
 // finish ends a call for which nothing is owed any more: its caller wakes, or has long gone.
 func (s *state) finish(c *call, data Data, err error) {
-	if !c.over {
-		c.end(data, err)
-	}
 	s.later(c.watch.settle)
+	if !c.over {
+		s.end(c, data, err)
+	}
 }
 
-// end wakes the caller; once. The caller of end holds the connection's lock.
-func (c *call) end(data Data, err error) {
+// end gives a call its result, once.
+func (s *state) end(c *call, data Data, err error) {
 	c.data, c.err, c.over = data, err, true
-	c.finished <- struct{}{}
+	if c.receiver != nil {
+		s.later(func() { c.receiver.Ended(data, err, nil) })
+	} else {
+		c.finished <- struct{}{}
+	}
 }
 
 // Call sends req as a request and waits for its answer. The error is always an *Error:
@@ -79,18 +45,16 @@ func (c *call) end(data Data, err error) {
 //
 // A ctx that ends withdraws a request not yet written (not_delivered); a written one is cancelled, if the extension is on,
 // and Call returns at once (unknown). The peer still owes the answer then; watch, which may be nil, tells when it came.
-func (c *Conn) Call(ctx context.Context, req *Envelope, watch *Watch) (Data, error) {
+func (c *Conn) Call(ctx context.Context, req *Envelope, watch Watch) (Data, error) {
 	d := c.draft()
 	d.Envelope = *req
 	return c.call(ctx, d, watch)
 }
 
 // call is Call for a draft, which it takes back.
-func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (Data, error) {
+func (c *Conn) call(ctx context.Context, req *decoded, watch Watch) (Data, error) {
 	call := &call{answer: answerType(&req.Envelope), quick: quick(&req.Envelope)}
-	if watch != nil {
-		call.watch.Watch = *watch
-	}
+	call.watch.Watch = watch
 	urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
 	var wait waits
 	o, err := c.encodeRequest(req)
@@ -105,7 +69,7 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch *Watch) (Data, erro
 		return Data{}, err
 	}
 	if call.reads {
-		c.read(&wait)
+		c.read(&wait, nil)
 		c.workers.Done()
 	}
 	c.await(ctx, call, wait)
@@ -165,7 +129,7 @@ func (s *state) abandon(call *call, reason error) {
 		body, _ := encodeEnvelope(&Envelope{Type: TypeCancel}) // nothing in it can fail
 		s.urgent.push(&outgoing{body: body, id: call.id})
 	}
-	call.end(Data{}, endOfCall(reason, true))
+	s.end(call, Data{}, endOfCall(reason, true))
 	if s.turn.caller == call {
 		s.turn.kick()
 	}
@@ -174,7 +138,7 @@ func (s *state) abandon(call *call, reason error) {
 // answered hands an answer to the call that waits for it, together with what it means. The error is errRelieved if whoever has read it
 // reads no more; more that
 // the next frame has come already.
-func (c *Conn) answered(e *Envelope, data Data, err error, more bool) error {
+func (c *Conn) answered(e *Envelope, data Data, err error, more bool, batch *Batch) error {
 	c.mu.Lock()
 	s := &c.state
 	call := s.calls[e.ID]
@@ -197,7 +161,11 @@ func (c *Conn) answered(e *Envelope, data Data, err error, more bool) error {
 	relieved := c.leave(s, call, more)
 	c.unlock()
 	call.watch.settle()
-	if !late {
+	switch {
+	case late:
+	case call.receiver != nil:
+		call.receiver.Ended(call.data, call.err, batch)
+	default:
 		call.finished <- struct{}{}
 	}
 	if relieved {

@@ -20,6 +20,9 @@ type Handler func(ctx context.Context, req *Envelope) (Data, error)
 type Options struct {
 	// Handler serves the peer's requests. Default: every request is answered UNKNOWN_TYPE.
 	Handler Handler
+	// Relay is asked first about the peer's service requests, on the goroutine that read them, so it must not block. It may take one
+	// over, and answer it later by Request.Answer; false leaves it to Handler. Default: all are.
+	Relay func(req *Request, batch *Batch) bool
 	// Notify receives the peer's notifications, cancel excepted, in order, on the reading goroutine: it must not block.
 	// Default: they are ignored.
 	Notify func(*Envelope)
@@ -94,6 +97,7 @@ type Conn struct {
 	frames  sync.Pool // of *outgoing that have been written
 	large   sync.Pool // likewise, those with much memory
 	signals sync.Pool // of channels for call.finished
+	spares  sync.Pool // of *Request that are empty
 	drafts  sync.Pool // of *decoded for envelopes that are encoded and forgotten
 }
 
@@ -108,7 +112,7 @@ func NewConn(rw io.ReadWriteCloser, opts *Options) *Conn {
 	}
 	c.state = state{
 		calls:     make(map[int64]*call),
-		inbound:   make(map[int64]*request),
+		inbound:   make(map[int64]*Request),
 		maxQueued: c.opts.MaxQueued,
 	}
 	c.state.limits = newLimits(c.endLate)
@@ -133,7 +137,7 @@ func (c *Conn) Run(ctx context.Context) error {
 		c.startReading(stream)
 		<-c.done
 	} else {
-		c.end(c.readLoop(newFrameReader(c.rw), nil))
+		c.end(c.readLoop(newFrameReader(c.rw), nil, nil))
 	}
 	<-written
 	c.workers.Wait()

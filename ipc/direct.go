@@ -15,28 +15,26 @@ import "time"
 // direct is part of state. The zero value serves nothing directly.
 type direct struct {
 	on     bool
-	queue  []*request // the oldest first
-	head   *request   // the oldest when the clock ticked last
+	queue  []*Request // the oldest first
+	head   *Request   // the oldest when the clock ticked last
 	active int        // workers that serve
 	most   int        // how many may before others are queued
 
 	typical time.Duration // how long a request takes lately
-	corked  bool          // answers wait for others of their batch before they are written
 }
 
-const (
-	worthWaking = 200 * time.Microsecond // so much work is shared with another goroutine
-	mostCorked  = 12                     // so many answers are written together at least; the peer can begin with them
-)
+// worthWaking is so much work that it is shared with another goroutine.
+const worthWaking = 200 * time.Microsecond
 
 // Stand for workers where one is named.
 var (
-	self  = new(worker) // the reading goroutine
-	later = new(worker) // whoever is done first
+	self      = new(worker) // the reading goroutine
+	later     = new(worker) // whoever is done first
+	elsewhere = new(worker) // who Options.Relay passes it on to, if it does
 )
 
 // assign says who serves a request: self, later or, with nil, a worker of its own. behind is how many frames have come with it, about.
-func (s *state) assign(r *request, behind int) *worker {
+func (s *state) assign(r *Request, behind int, batch *Batch) *worker {
 	t, d := &s.turn, &s.direct
 	t.lone = 0
 	if !d.on || !quick(&r.Envelope) || t.paused() {
@@ -46,8 +44,8 @@ func (s *state) assign(r *request, behind int) *worker {
 	little := d.active == 0 && len(d.queue) == 0 && d.typical*time.Duration(behind+1) < worthWaking
 	switch {
 	case (lone || little) && t.caller == nil:
-		t.set(true, nil, true)
-		r.behind = behind
+		t.set(true, nil, r)
+		r.batch = batch
 		return self
 	case d.active >= d.most:
 		d.queue = append(d.queue, r)
@@ -58,7 +56,7 @@ func (s *state) assign(r *request, behind int) *worker {
 }
 
 // next takes the oldest request out of the queue; nil if there is none.
-func (d *direct) next() *request {
+func (d *direct) next() *Request {
 	if len(d.queue) == 0 {
 		return nil
 	}
@@ -72,24 +70,6 @@ func (d *direct) next() *request {
 
 // took takes down how long a request took.
 func (d *direct) took(t time.Duration) { d.typical += (min(t, moment) - d.typical) / 8 }
-
-// hold reports whether an answer may wait for more of its batch. The reading goroutine has served it, and uncorks before it waits.
-func (s *state) hold(o *outgoing) bool {
-	s.direct.corked = o.more && s.turn.serving && len(s.work.frames) < mostCorked
-	return s.direct.corked
-}
-
-// uncork writes what waits for more of its batch.
-func (c *Conn) uncork() {
-	c.mu.Lock()
-	d := &c.state.direct
-	mine := d.corked && c.claim()
-	d.corked = false
-	c.unlock()
-	if mine {
-		c.flush(false)
-	}
-}
 
 // look takes down which request is the oldest of the queue; false if there is none.
 func (d *direct) look() bool {
@@ -106,7 +86,7 @@ func (d *direct) stuck() bool { return d.head != nil && len(d.queue) > 0 && d.qu
 // giveUp lets another goroutine read if the one that does serves a request, and gives those that are queued workers of their own.
 func (c *Conn) giveUp(s *state) {
 	s.turn.failed()
-	if s.turn.serving && s.turn.free {
+	if s.turn.serving != nil && s.turn.free {
 		c.readOnward(s)
 	}
 	for r := s.direct.next(); r != nil; r = s.direct.next() {
@@ -115,7 +95,7 @@ func (c *Conn) giveUp(s *state) {
 }
 
 // close ends all that; what is queued will not be answered.
-func (d *direct) close() (unserved []*request) {
+func (d *direct) close() (unserved []*Request) {
 	unserved, d.on, d.queue, d.head = d.queue, false, nil, nil
 	return unserved
 }

@@ -40,14 +40,14 @@ const (
 
 // frameReader cuts a byte stream into frames.
 type frameReader struct {
-	waits   func() // called before the stream is read; nil: nothing to do
 	stream  io.Reader
 	filled  bool // a read has filled what it was given
 	inside  bool // a frame has begun to come
 	stopped bool // reading was to stop inside a frame
 	r       *bufio.Reader
 	header  [headerSize]byte
-	known   int // the size of the largest frame that has come whole
+	batch   *Batch // of whoever reads: it is written before they wait; nil: none
+	known   int    // the size of the largest frame that has come whole
 }
 
 // behind is how many frames of a size have been read with the last one, about.
@@ -63,8 +63,8 @@ func newFrameReader(stream io.Reader) *frameReader {
 
 // Read reads from the stream itself; it is the buffer's side.
 func (f *frameReader) Read(p []byte) (int, error) {
-	if f.waits != nil {
-		f.waits()
+	if f.batch != nil {
+		f.batch.write()
 	}
 	n, err := f.stream.Read(p)
 	if f.inside && n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {

@@ -37,7 +37,7 @@ func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
 
 // Handle sends a message to the module and returns the answer's data, an object. What is left until ctx's deadline goes along
 // as the message's TTL. watch is as in Call.
-func (c *Conn) Handle(ctx context.Context, m Message, mc Context, watch *Watch) (Data, error) {
+func (c *Conn) Handle(ctx context.Context, m Message, mc Context, watch Watch) (Data, error) {
 	d := c.draft()
 	d.message, d.context = m, mc
 	d.message.TTLMS = timeLeft(ctx)

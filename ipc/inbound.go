@@ -1,7 +1,6 @@
 package ipc
 
 import (
-	"context"
 	"errors"
 	"io"
 	"syscall"
@@ -16,9 +15,10 @@ import (
 //	         ── request ──────> accept ──> worker: Options.Handler ──> reply ──> queue
 //
 // It also returns, with errRelieved, when it is not its turn any more; caller is what ends the wait of whoever reads, if that is one.
-func (c *Conn) readLoop(frames *frameReader, caller *waits) error {
-	next := new(request) // for the first frame that is kept
+func (c *Conn) readLoop(frames *frameReader, caller *waits, batch *Batch) error {
+	next := c.spare() // for the first frame that is kept
 	for {
+		frames.batch = batch
 		frame, attached, err := frames.next(c)
 		var big *oversizeError
 		if errors.As(err, &big) {
@@ -42,8 +42,18 @@ func (c *Conn) readLoop(frames *frameReader, caller *waits) error {
 				return err
 			}
 		}
-		kept, err := c.receive(next, frame, frames.behind(len(frame)+len(attached)))
+		behind := frames.behind(len(frame) + len(attached))
+		if batch != nil {
+			batch.open = behind > 0
+		}
+		kept, err := c.receive(next, frame, behind, batch)
+		if !kept {
+			next.decoded = decoded{}
+		}
 		if err != nil {
+			if !kept {
+				c.spares.Put(next)
+			}
 			return err
 		}
 		if caller != nil && caller.over() {
@@ -51,11 +61,17 @@ func (c *Conn) readLoop(frames *frameReader, caller *waits) error {
 			return errRelieved
 		}
 		if kept {
-			next = new(request)
-		} else {
-			next.decoded = decoded{}
+			next = c.spare()
 		}
 	}
+}
+
+// spare returns room for a frame.
+func (c *Conn) spare() *Request {
+	if unused, ok := c.spares.Get().(*Request); ok {
+		return unused
+	}
+	return new(Request)
 }
 
 // streamEnd makes a peer that vanished look the same whether or not it left unread bytes behind.
@@ -71,12 +87,12 @@ func (c *Conn) attachable() bool { return c.takes.Load() }
 
 // receive does what a frame asks for; kept says that r is somebody else's from here on. behind is how many frames have
 // come with it, about.
-func (c *Conn) receive(r *request, frame []byte, behind int) (kept bool, err error) {
+func (c *Conn) receive(r *Request, frame []byte, behind int, batch *Batch) (kept bool, err error) {
 	e := &r.Envelope
 	switch {
 	case e.answers():
 		data, err := result(e)
-		return false, c.answered(e, data, err, behind > 0)
+		return false, c.answered(e, data, err, behind > 0, batch)
 	case e.Type == TypeCancel:
 		c.update(func(s *state) {
 			if r := s.inbound[e.ID]; r != nil {
@@ -88,32 +104,38 @@ func (c *Conn) receive(r *request, frame []byte, behind int) (kept bool, err err
 		c.opts.Notify(e)
 		return true, nil
 	default:
-		return true, c.accept(r, frame, behind)
+		return true, c.accept(r, frame, behind, batch)
 	}
 }
 
 // accept gives a request to a worker, serves it itself, or refuses it.
-func (c *Conn) accept(r *request, frame []byte, behind int) error {
+func (c *Conn) accept(r *Request, frame []byte, behind int, batch *Batch) error {
+	r.conn = c
 	if ttl := r.TTL(); ttl > 0 {
 		r.limit = time.Now().Add(ttl)
 	}
-	w, refusal, err := c.admit(r, frame, behind)
+	w, refusal, err := c.admit(r, frame, behind, batch)
 	switch {
 	case err != nil:
 		return err
 	case refusal != nil:
 		return c.refuse(&r.Envelope, refusal)
 	case w == self:
-		return c.served(c.serve(r))
+		return c.serveHere(r)
 	case w == later:
 		return nil
+	case w == elsewhere:
+		if c.opts.Relay(r, batch) {
+			return nil
+		}
+		c.update(func(s *state) { w = c.recruit(s) })
 	}
 	c.hire(w, r)
 	return nil
 }
 
 // admit opens a request and names the worker for it, nil for a new one, or says why it is refused.
-func (c *Conn) admit(r *request, frame []byte, behind int) (w *worker, refusal *Error, err error) {
+func (c *Conn) admit(r *Request, frame []byte, behind int, batch *Batch) (w *worker, refusal *Error, err error) {
 	c.mu.Lock()
 	defer c.unlock()
 	s := &c.state
@@ -131,14 +153,33 @@ func (c *Conn) admit(r *request, frame []byte, behind int) (w *worker, refusal *
 	if s.interrupted {
 		s.later(r.cancel)
 	}
-	if w = s.assign(r, behind); w == nil {
+	if c.opts.Relay != nil && r.Type == TypeServiceRequest {
+		s.turn.lone = 0
+		return elsewhere, nil, nil
+	}
+	if w = s.assign(r, behind, batch); w == nil {
 		w = c.recruit(s)
 	}
 	return w, nil, nil
 }
 
+// serveHere is serve for the reading goroutine, whose turn it may not be any more then: errRelieved.
+func (c *Conn) serveHere(r *Request) (err error) {
+	var took time.Duration
+	returned := false
+	defer func() {
+		err = c.served(r, took)
+		if !returned && err == nil { // the handler has ended this goroutine by runtime.Goexit
+			c.update(c.readOnward)
+		}
+	}()
+	took = c.serve(r)
+	returned = true
+	return nil
+}
+
 // serve runs the handler of a request and answers it; it returns how long that took.
-func (c *Conn) serve(r *request) (took time.Duration) {
+func (c *Conn) serve(r *Request) (took time.Duration) {
 	began := time.Now()
 	var data Data
 	var err error
@@ -148,7 +189,7 @@ func (c *Conn) serve(r *request) (took time.Duration) {
 			err = Errorf(CodeHandlerError, "the handler ended without an answer") // by runtime.Goexit
 		}
 		r.cancel()
-		c.reply(r, data, err)
+		c.reply(r, data, err, nil)
 		took = time.Since(began)
 	}()
 	data, err = c.opts.Handler(r, &r.Envelope)
@@ -156,29 +197,28 @@ func (c *Conn) serve(r *request) (took time.Duration) {
 	return
 }
 
-// reply answers an open request. It waits for room as long as the connection lives: who does not read its answers
-// keeps its requests open, and MaxInbound bounds those.
-func (c *Conn) reply(req *request, data Data, err error) {
-	bad := c.answer(req, data, err)
+// reply answers an open request. Who does not read its answers keeps its requests open, and MaxInbound bounds those.
+func (c *Conn) reply(req *Request, data Data, err error, batch *Batch) {
+	bad := c.answer(req, data, err, batch)
 	if bad == nil {
 		return // which has closed the request
 	}
 	instead := AsError(bad, CodeHandlerError) // too large or not JSON: say so; on a closed connection this fails like the first one
 	instead.Outcome = Done                    // the handler did run
-	if c.answer(req, Data{}, instead) != nil {
+	if c.answer(req, Data{}, instead, batch) != nil {
 		c.update(func(s *state) { delete(s.inbound, req.ID) })
 	}
 }
 
-func (c *Conn) answer(req *request, data Data, err error) error {
+func (c *Conn) answer(req *Request, data Data, err error, batch *Batch) error {
 	d := c.draft()
 	fillAnswer(&d.Envelope, &req.Envelope, data, err)
 	o, bad := c.encode(d)
 	if bad != nil {
 		return bad
 	}
-	o.id, o.more = req.ID, req.behind > 0
-	return c.send(context.Background(), o, false)
+	o.id = req.ID
+	return c.post(o, req, batch)
 }
 
 // refuse answers from the reading goroutine, which must not wait: a peer that floods and does not read loses its connection.
@@ -235,7 +275,7 @@ func (c *Conn) oversize(big *oversizeError) error {
 		return nil // nobody can be told
 	case e.answers():
 		reason.Outcome = Done // the handler did run
-		return c.answered(e, Data{}, reason, true)
+		return c.answered(e, Data{}, reason, true, nil)
 	}
 	return c.refuse(e, reason)
 }

@@ -12,7 +12,6 @@ type outgoing struct {
 	attached []byte // behind the JSON; nil: nothing
 	id       int64  // of an answer or a cancel; 0 for a notification; a call gets its own when it is written
 	call     *call  // nil unless a request of this side
-	more     bool   // other answers will follow at once
 }
 
 // size is how long the frame is without the length prefix and the id.
@@ -147,8 +146,9 @@ func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
 	if err == nil && o.call != nil {
 		c.enter(&c.state, o.call)
 	}
-	mine := err == nil && !c.state.hold(o) && c.claim()
-	crowded := !urgent && len(c.state.calls)+len(c.state.inbound) > 1 && !c.state.turn.serving
+	c.state.held = false
+	mine := err == nil && c.claim()
+	crowded := !urgent && len(c.state.calls)+len(c.state.inbound) > 1
 	c.unlock()
 	if mine {
 		c.flush(crowded)
@@ -256,6 +256,9 @@ func (s *state) dropQueues() {
 	for _, w := range s.waiting {
 		w.err = notWritten()
 		close(w.ended)
+		if w.frame.call == nil {
+			delete(s.inbound, w.frame.id)
+		}
 	}
 	s.waiting = nil
 }

@@ -60,12 +60,30 @@ func (c *conn) begin(ctx context.Context, req *ipc.Envelope) *pending {
 	p := &pending{done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		p.data, p.err = c.Call(ctx, req, &ipc.Watch{
-			Written: func(id int64) { p.id.Store(id) },
-			Settled: func(answered bool) { p.settled.Add(1); p.answered.Store(answered) },
+		p.data, p.err = c.Call(ctx, req, &watch{
+			written: func(id int64) { p.id.Store(id) },
+			settled: func(answered bool) { p.settled.Add(1); p.answered.Store(answered) },
 		})
 	}()
 	return p
+}
+
+// watch is an ipc.Watch of two functions, each of which may be nil.
+type watch struct {
+	written func(id int64)
+	settled func(answered bool)
+}
+
+func (w *watch) Written(id int64) {
+	if w.written != nil {
+		w.written(id)
+	}
+}
+
+func (w *watch) Settled(answered bool) {
+	if w.settled != nil {
+		w.settled(answered)
+	}
 }
 
 func (p *pending) wait() (ipc.Data, error) {

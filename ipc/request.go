@@ -7,28 +7,30 @@ import (
 	"time"
 )
 
-// request is one of the peer's requests until it is answered, and the ctx of its handler. What the standard library would make for
+// Request is one of the peer's requests until it is answered, and the ctx of who serves it. What the standard library would make for
 // that costs several allocations and a timer each; here, a channel and a timer come with the first who asks for Done.
-type request struct {
+type Request struct {
 	decoded
-	limit  time.Time // when its time is over; zero: never
-	behind int       // how many frames came with it, if the reading goroutine serves it
+	conn  *Conn
+	batch *Batch    // of the reading goroutine that serves it; nil: another one does
+	limit time.Time // when its time is over; zero: never
 
 	mu    sync.Mutex
 	err   error // why it ended
 	done  chan struct{}
 	timer *time.Timer
 	hooks []*func() // what AfterFunc was given
+	bound *Pending  // what Bind was given
 }
 
 // Deadline is when the request's TTL is over.
-func (r *request) Deadline() (time.Time, bool) { return r.limit, !r.limit.IsZero() }
+func (r *Request) Deadline() (time.Time, bool) { return r.limit, !r.limit.IsZero() }
 
 // Value knows nothing.
-func (r *request) Value(any) any { return nil }
+func (r *Request) Value(any) any { return nil }
 
 // Done is closed when the request's time is over, when the peer cancels it, and when it is answered or cannot be any more.
-func (r *request) Done() <-chan struct{} {
+func (r *Request) Done() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.watchTime()
@@ -36,14 +38,14 @@ func (r *request) Done() <-chan struct{} {
 }
 
 // Ends is what Done is made of: it lets whoever waits for the time himself do without a timer.
-func (r *request) Ends() (ended, _ <-chan struct{}, limit time.Time) {
+func (r *Request) Ends() (ended, _ <-chan struct{}, limit time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.ended(), nil, r.limit
 }
 
 // ended is closed when the request ends by something else than its time, unless that is watched. The caller holds mu.
-func (r *request) ended() <-chan struct{} {
+func (r *Request) ended() <-chan struct{} {
 	if r.done == nil {
 		r.done = make(chan struct{})
 		if r.err != nil {
@@ -54,14 +56,14 @@ func (r *request) ended() <-chan struct{} {
 }
 
 // watchTime lets the request end by itself when its time is over. The caller holds mu.
-func (r *request) watchTime() {
+func (r *Request) watchTime() {
 	if r.timer == nil && r.err == nil && !r.limit.IsZero() {
 		r.timer = time.AfterFunc(time.Until(r.limit), func() { r.end(context.DeadlineExceeded) })
 	}
 }
 
 // Err says why the request ended, nil while it has not.
-func (r *request) Err() error {
+func (r *Request) Err() error {
 	if r.late() {
 		r.end(context.DeadlineExceeded) // its timer may not have run yet, or there is none
 	}
@@ -71,7 +73,7 @@ func (r *request) Err() error {
 }
 
 // AfterFunc lets package context hang a ctx below this one without a goroutine that waits for it. f must not block.
-func (r *request) AfterFunc(f func()) (stop func() bool) {
+func (r *Request) AfterFunc(f func()) (stop func() bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil {
@@ -93,7 +95,7 @@ func (r *request) AfterFunc(f func()) (stop func() bool) {
 }
 
 // end ends the ctx; the first reason stands.
-func (r *request) end(reason error) {
+func (r *Request) end(reason error) {
 	r.mu.Lock()
 	if r.err != nil {
 		r.mu.Unlock()
@@ -106,16 +108,19 @@ func (r *request) end(reason error) {
 	if r.timer != nil {
 		r.timer.Stop()
 	}
-	hooks := r.hooks
-	r.hooks = nil
+	hooks, bound := r.hooks, r.bound
+	r.hooks, r.bound = nil, nil
 	r.mu.Unlock()
+	if bound != nil {
+		bound.Abandon(reason)
+	}
 	for _, f := range hooks {
 		(*f)()
 	}
 }
 
 // cancel ends the ctx of a request whose time is not over.
-func (r *request) cancel() {
+func (r *Request) cancel() {
 	if r.late() {
 		r.end(context.DeadlineExceeded)
 	} else {
@@ -123,4 +128,4 @@ func (r *request) cancel() {
 	}
 }
 
-func (r *request) late() bool { return !r.limit.IsZero() && !time.Now().Before(r.limit) }
+func (r *Request) late() bool { return !r.limit.IsZero() && !time.Now().Before(r.limit) }

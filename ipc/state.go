@@ -25,7 +25,7 @@ type state struct {
 	lastIn      int64              // last id the peer has used
 	calls       map[int64]*call    // written, not answered
 	limits                         // of the calls of this side
-	inbound     map[int64]*request // the peer's open requests
+	inbound     map[int64]*Request // the peer's open requests
 	interrupted bool               // the ctx of each has ended, and of those to come
 	bench                          // the workers that wait for one
 	turn        turn               // who reads
@@ -37,6 +37,7 @@ type state struct {
 	running      bool      // there is a writing goroutine
 	writing      bool      // somebody writes: the batch is theirs
 	handedOver   bool      // what is in the batch is left to the writing goroutine
+	held         bool      // what is queued waits for the rest of a Batch
 	writingSince time.Time // while writing
 	farewell     bool      // no more work of this side's own is written
 	deaf         error     // why the peer gets no more frames; nil: it does
@@ -80,7 +81,7 @@ func (c *Conn) unlock() {
 	if len(s.lulls) > 0 {
 		s.endLulls()
 	}
-	if s.handedOver || !s.writing && s.queued() && !s.direct.corked {
+	if s.handedOver || !s.writing && s.queued() && !s.held {
 		c.wakeWriter()
 	}
 	after := s.after

@@ -30,12 +30,12 @@ const (
 type turn struct {
 	frames  *frameReader // of whoever reads; nil: nobody else ever does
 	stream  stoppable
-	free    bool   // nobody reads
-	caller  *call  // who reads, until this call is over; nil: a reading goroutine, or nobody
-	kicked  bool   // the caller is to stop reading before
-	serving bool   // a reading goroutine serves a request: it reads on after that, if nobody does by then
-	lone    int    // answers to lone calls since anything else came
-	changes uint64 // of all that
+	free    bool     // nobody reads
+	caller  *call    // who reads, until this call is over; nil: a reading goroutine, or nobody
+	kicked  bool     // the caller is to stop reading before
+	serving *Request // what the reading goroutine serves: it reads on after that, if nobody does by then; nil: nothing
+	lone    int      // answers to lone calls since anything else came
+	changes uint64   // of all that
 
 	clock   *time.Timer // ticks each moment while there is something to watch
 	ticking bool
@@ -55,9 +55,6 @@ func (c *Conn) startReading(stream stoppable) {
 	c.update(func(s *state) {
 		t := &s.turn
 		t.frames, t.stream, t.pause = newFrameReader(c.rw), stream, leastPause
-		if c.opts.Direct {
-			t.frames.waits = c.uncork
-		}
 		t.clock = time.AfterFunc(moment, c.tick)
 		t.clock.Stop()
 		s.direct = direct{on: c.opts.Direct, most: runtime.GOMAXPROCS(0), typical: moment}
@@ -68,35 +65,29 @@ func (c *Conn) startReading(stream stoppable) {
 // readOnward starts a reading goroutine, whoever had the turn.
 func (c *Conn) readOnward(s *state) {
 	t := &s.turn
-	t.set(false, nil, false)
+	t.set(false, nil, nil)
 	t.lone = 0
-	s.direct.corked = false
 	if s.phase == closed {
 		return
 	}
 	c.workers.Add(1)
 	go func() {
-		returned := false
-		defer func() {
-			if !returned && c.served(0) == nil { // a handler has ended this goroutine by runtime.Goexit
-				c.update(c.readOnward)
-			}
-			c.workers.Done()
-		}()
-		c.read(nil)
-		returned = true
+		defer c.workers.Done()
+		batch := new(Batch)
+		defer batch.write()
+		c.read(nil, batch)
 	}()
 }
 
 // read is readLoop for whoever has the turn: a caller, or a reading goroutine.
-func (c *Conn) read(caller *waits) {
-	if err := c.readLoop(c.state.turn.frames, caller); err != errRelieved {
+func (c *Conn) read(caller *waits, batch *Batch) {
+	if err := c.readLoop(c.state.turn.frames, caller, batch); err != errRelieved {
 		c.end(err)
 	}
 }
 
 // set says whose turn it is.
-func (t *turn) set(free bool, caller *call, serving bool) {
+func (t *turn) set(free bool, caller *call, serving *Request) {
 	if t.kicked && caller != t.caller {
 		t.kicked, t.frames.stopped = false, false
 		_ = t.stream.SetReadDeadline(time.Time{})
@@ -117,19 +108,19 @@ func (t *turn) watch() {
 }
 
 // served says that the reading goroutine has served a request, which took so long; the error is errRelieved if it reads no more.
-func (c *Conn) served(took time.Duration) error {
+func (c *Conn) served(r *Request, took time.Duration) error {
 	c.mu.Lock()
 	defer c.unlock()
 	t, d := &c.state.turn, &c.state.direct
 	d.took(took)
-	if !t.serving || !t.free {
-		if t.serving {
-			t.set(false, t.caller, false)
-		}
-		d.corked = false
+	if t.serving != r {
 		return errRelieved
 	}
-	t.set(false, nil, false)
+	if !t.free {
+		t.set(false, t.caller, nil)
+		return errRelieved
+	}
+	t.set(false, nil, nil)
 	return nil
 }
 
@@ -164,7 +155,7 @@ func (c *Conn) leave(s *state, call *call, more bool) (relieved bool) {
 	if t.caller != call && (t.caller != nil || t.lone < manyLone || t.paused()) {
 		return false
 	}
-	if alone && (t.serving || t.lone >= manyLone) {
+	if alone && (t.serving != nil || t.lone >= manyLone) {
 		t.set(true, nil, t.serving)
 	} else {
 		c.readOnward(s)
@@ -210,7 +201,7 @@ func (c *Conn) tick() {
 		case still && t.caller != nil:
 			t.failed()
 			t.kick()
-		case still && t.serving || d.stuck():
+		case still && t.serving != nil || d.stuck():
 			c.giveUp(s)
 		case still && t.free:
 			c.readOnward(s)

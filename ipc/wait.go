@@ -2,12 +2,14 @@ package ipc
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 )
 
 // parted is a ctx that can be waited for by its parts: it ends when one of two channels is closed, and at a limit; each may be
-// absent. Its Done would cost it a timer, and a place in the list of each ctx that it depends on.
+// absent. Its Done would cost it a timer, and a place in the list of each ctx that it depends on. If there is a limit, a channel that
+// is closed because time is over ends nothing.
 type parted interface {
 	context.Context
 	Ends() (first, second <-chan struct{}, limit time.Time)
@@ -41,17 +43,17 @@ func (w *waits) over() bool {
 
 // await waits for a call to end, and ends it when its ctx has.
 func (c *Conn) await(ctx context.Context, call *call, w waits) {
-	if w.first == nil && w.second == nil {
-		<-call.finished
-		return
+	if w.first != nil || w.second != nil {
+		select {
+		case <-call.finished:
+			return
+		case <-w.first:
+		case <-w.second:
+		}
+		if reason := ctx.Err(); w.limit.IsZero() || !errors.Is(reason, context.DeadlineExceeded) {
+			c.update(func(s *state) { s.abandon(call, reason) })
+		} // else the clock ends it
 	}
-	select {
-	case <-call.finished:
-		return
-	case <-w.first:
-	case <-w.second:
-	}
-	c.update(func(s *state) { s.abandon(call, ctx.Err()) })
 	<-call.finished
 }
 

@@ -100,7 +100,7 @@ func TestWrittenComesBeforeTheBytes(t *testing.T) {
 	c, p := start(t, g, nil), &peer{t, b}
 	before := make(chan int64, 1)
 	go func() {
-		_, _ = c.Call(context.Background(), handle(1), &ipc.Watch{Written: func(int64) { before <- g.written.Load() }})
+		_, _ = c.Call(context.Background(), handle(1), &watch{written: func(int64) { before <- g.written.Load() }})
 	}()
 	require.Zero(t, <-before)
 	p.receive()
@@ -122,8 +122,8 @@ func TestWrittenIsNeverCalledAfterSettled(t *testing.T) {
 			for range cap(writing) {
 				calls.Go(func() {
 					var settled atomic.Bool
-					_, _ = c.Call(context.Background(), handle(1), &ipc.Watch{
-						Written: func(int64) {
+					_, _ = c.Call(context.Background(), handle(1), &watch{
+						written: func(int64) {
 							if settled.Load() {
 								overtaken.Add(1)
 							}
@@ -135,7 +135,7 @@ func TestWrittenIsNeverCalledAfterSettled(t *testing.T) {
 								runtime.Gosched()
 							}
 						},
-						Settled: func(bool) { settled.Store(true) },
+						settled: func(bool) { settled.Store(true) },
 					})
 				})
 			}

@@ -12,7 +12,7 @@ const (
 // worker is a goroutine that runs handlers, one after the other: a new one for each would grow its stack each time. It ends when
 // too many are idle, when it was not needed for a while, and with the connection.
 type worker struct {
-	next chan *request // holds one; closed when there will be none
+	next chan *Request // holds one; closed when there will be none
 }
 
 // bench holds the workers that wait, the one that has waited longest first.
@@ -54,16 +54,16 @@ func (c *Conn) recruit(s *state) *worker {
 }
 
 // hire gives a request to a worker that waits, or to a new one.
-func (c *Conn) hire(w *worker, r *request) {
+func (c *Conn) hire(w *worker, r *Request) {
 	if w != nil {
 		w.next <- r
 		return
 	}
-	go c.work(&worker{next: make(chan *request, 1)}, r)
+	go c.work(&worker{next: make(chan *Request, 1)}, r)
 }
 
 // work runs handlers until there is nothing more to do.
-func (c *Conn) work(w *worker, r *request) {
+func (c *Conn) work(w *worker, r *Request) {
 	defer c.workers.Done()
 	defer func() {
 		if r != nil { // its handler has ended this goroutine
@@ -82,7 +82,7 @@ func (c *Conn) work(w *worker, r *request) {
 }
 
 // rest waits for the next request after one that took so long; nil is the worker's end.
-func (c *Conn) rest(w *worker, took time.Duration) *request {
+func (c *Conn) rest(w *worker, took time.Duration) *Request {
 	c.mu.Lock()
 	s := &c.state
 	s.direct.took(took)

@@ -259,7 +259,7 @@ func (c *Conn) register(o *outgoing) {
 	s.lastOut++
 	o.id, o.call.id = s.lastOut, s.lastOut
 	s.calls[o.id] = o.call
-	if o.call.watch.Written != nil {
+	if o.call.watch.Watch != nil {
 		c.batch.written = append(c.batch.written, o.call)
 	}
 }

@@ -17,7 +17,7 @@ func TestASocketThatIsFullKeepsNobody(t *testing.T) {
 	t.Cleanup(p.close)
 	written := make(chan struct{})
 	go func() {
-		_, _ = c.Call(context.Background(), handle(4<<20), &ipc.Watch{Written: func(int64) { close(written) }})
+		_, _ = c.Call(context.Background(), handle(4<<20), &watch{written: func(int64) { close(written) }})
 	}()
 	<-written
 	for range 20 {
@@ -52,7 +52,7 @@ func TestASenderThatFailsLosesNoAnswer(t *testing.T) {
 	p.close()
 	unlucky := make(chan struct{})
 	go func() {
-		_, err := c.Call(t.Context(), handle(3), &ipc.Watch{Written: func(int64) { close(unlucky) }})
+		_, err := c.Call(t.Context(), handle(3), &watch{written: func(int64) { close(unlucky) }})
 		requireError(t, err, ipc.CodeModuleGone, ipc.Unknown)
 	}()
 	<-unlucky

@@ -2,7 +2,6 @@ package module
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/ixtrun/ixt/ipc"
@@ -77,12 +76,11 @@ func (h *Host) service(ctx context.Context, service, method string, params ipc.D
 	if h.s.isOpen(scope.id) {
 		req.Parent = scope.id
 	}
-	wait, stop := ctx, context.CancelFunc(func() {})
+	wait := ctx
 	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil {
 		req.TTL = max(time.Until(deadline), 1)
-		wait, stop = pastDeadline(ctx, deadline, scope.deadline)
+		wait = pastDeadline(ctx, deadline, scope.deadline)
 	}
-	defer stop()
 	data, err := h.s.conn.Service(wait, req)
 	if err == nil {
 		return data, nil
@@ -94,20 +92,25 @@ func (h *Host) service(ctx context.Context, service, method string, params ipc.D
 	return ipc.Data{}, &e
 }
 
+// patience is a ctx for whoever waits for the verdict: it ends with the one it is made of, but if that runs out of time, then later.
+type patience struct {
+	context.Context
+	until time.Time
+}
+
 // pastDeadline returns a ctx like ctx that leaves time for the verdict, but not beyond the deadline of the handler that
 // asks: nobody would hear it.
-func pastDeadline(ctx context.Context, deadline, handler time.Time) (context.Context, context.CancelFunc) {
+func pastDeadline(ctx context.Context, deadline, handler time.Time) patience {
 	until := deadline.Add(verdictTime)
 	if !handler.IsZero() && handler.Before(until) {
 		until = handler
 	}
-	wait, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
-	unhook := context.AfterFunc(ctx, func() {
-		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			cancel()
-		}
-	})
-	return wait, func() { unhook(); cancel() }
+	return patience{ctx, until}
+}
+
+// Ends lets the connection wait for the parts: ipc.Conn.Call.
+func (p patience) Ends() (first, second <-chan struct{}, limit time.Time) {
+	return p.Done(), nil, p.until
 }
 
 // failed is the error of a call that this side ended.

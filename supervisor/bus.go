@@ -15,25 +15,40 @@ func (b messageBus) Call(ctx context.Context, caller Caller, method string, para
 	if method != ipc.MethodCall && method != ipc.MethodSend {
 		return ipc.Data{}, ipc.Refuse(ipc.CodeUnknownType, "%s has no method %q; it has %q and %q", ipc.ServiceMessageBus, method, ipc.MethodCall, ipc.MethodSend)
 	}
-	var m ipc.TargetedMessage
-	if err := ipc.DecodeParams(ipc.ServiceMessageBus, method, params, &m); err != nil {
+	f := new(flight)
+	if err := b.prepare(f, caller, method, params); err != nil {
+		if ipc.IsCode(err, ipc.CodeDenied) {
+			b.s.router.report(nil, Entry{Kind: KindRefused, Module: caller.ID.Name, Instance: caller.ID.Instance,
+				Text: "called a topic its manifest does not require", Topic: f.msg.Topic, Code: ipc.CodeDenied})
+		}
 		return ipc.Data{}, err
-	}
-	if err := caller.Deny(caller.Module.Allows(m.Topic), "call "+m.Topic, "requires", "services", caller.Module.Requires.Services, m.Topic); err != nil {
-		b.s.router.report(nil, Entry{Kind: KindRefused, Module: caller.ID.Name, Instance: caller.ID.Instance,
-			Text: "called a topic its manifest does not require", Topic: m.Topic, Code: ipc.CodeDenied})
-		return ipc.Data{}, err
-	}
-	m.Payload = m.Payload.Own() // a guest's
-	f := &flight{msg: m.Message, roams: caller.open || caller.Module.AllowsRemote(m.Topic), parent: caller.parent, mc: newContext(caller.ID.Module(), caller.TraceID)}
-	f.target, f.node = local(m.Target)
-	if p := caller.parent; p != nil {
-		f.depth = p.depth + 1
 	}
 	if method == ipc.MethodSend {
 		return ipc.Data{}, b.send(f)
 	}
 	return b.s.router.call(ctx, f)
+}
+
+// prepare makes a call of what a caller asks for.
+func (b messageBus) prepare(f *flight, caller Caller, method string, params ipc.Data) error {
+	var m ipc.TargetedMessage
+	if err := ipc.DecodeParams(ipc.ServiceMessageBus, method, params, &m); err != nil {
+		return err
+	}
+	m.Payload = m.Payload.Own() // a guest's
+	f.msg, f.parent = m.Message, caller.parent
+	f.target, f.node = local(m.Target)
+	if p := caller.parent; p != nil {
+		f.depth = p.depth + 1
+	}
+	if !caller.Module.Allows(m.Topic) {
+		if err := caller.Deny(false, "call "+m.Topic, "requires", "services", caller.Module.Requires.Services, m.Topic); err != nil {
+			return err
+		}
+	}
+	f.roams = caller.open || caller.Module.AllowsRemote(m.Topic)
+	f.mc = newContext(caller.ID.Module(), caller.TraceID)
+	return nil
 }
 
 // maxSends is how many calls that nobody waits for may be open.

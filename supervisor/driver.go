@@ -27,7 +27,9 @@ type conversation interface {
 	// Init hands over the configuration. An *ipc.Error is the module's refusal.
 	Init(ctx context.Context, config json.RawMessage, maxFrame int) (*ipc.InitResult, error)
 	// Call sends a message and returns the answer's data. Errors and watch are those of ipc.Conn.Call.
-	Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch *ipc.Watch) (ipc.Data, error)
+	Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch ipc.Watch) (ipc.Data, error)
+	// CallLater is Call for who does not wait for the answer; errors are those of ipc.Conn.HandleLater.
+	CallLater(p *ipc.Pending, m ipc.Message, mc ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error
 	// Event delivers an event; errors are those of ipc.Conn.Event.
 	Event(ctx context.Context, e ipc.Event) error
 	// Health asks the process how it is.
@@ -47,7 +49,10 @@ type conversation interface {
 func (s *Supervisor) driver(in *instance, p *incarnation) driver {
 	switch in.module.Process.Protocol {
 	case "ixt":
-		return ixtDriver{serve: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) { return s.serve(ctx, in, p, req) }}
+		return ixtDriver{
+			serve: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) { return s.serve(ctx, in, p, req) },
+			relay: func(req *ipc.Request, batch *ipc.Batch) bool { return s.relay(in, p, req, batch) },
+		}
 	case "none":
 		return noneDriver{}
 	default:

@@ -14,7 +14,10 @@ import (
 )
 
 // ixtDriver speaks the wire of docs/protocol.md over one private Unix socket per process.
-type ixtDriver struct{ serve ipc.Handler }
+type ixtDriver struct {
+	serve ipc.Handler
+	relay func(*ipc.Request, *ipc.Batch) bool
+}
 
 func (d ixtDriver) Open(id ipc.ModuleID, socket string, accept func(*net.UnixConn) error) (conversation, error) {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
@@ -25,7 +28,7 @@ func (d ixtDriver) Open(id ipc.ModuleID, socket string, accept func(*net.UnixCon
 		_ = listener.Close()
 		return nil, fmt.Errorf("listening for %s: %w", id, err)
 	}
-	return &ixtConversation{id: id, socket: socket, listener: listener, accept: accept, serve: d.serve}, nil
+	return &ixtConversation{id: id, socket: socket, listener: listener, accept: accept, ixtDriver: d}, nil
 }
 
 type ixtConversation struct {
@@ -33,10 +36,10 @@ type ixtConversation struct {
 	socket   string
 	listener *net.UnixListener
 	accept   func(*net.UnixConn) error
-	serve    ipc.Handler
-	conn     *ipc.Conn     // set by Connect
-	ran      chan struct{} // closed when conn.Run has returned
-	once     sync.Once     // guards the listener's end
+	ixtDriver
+	conn *ipc.Conn     // set by Connect
+	ran  chan struct{} // closed when conn.Run has returned
+	once sync.Once     // guards the listener's end
 }
 
 func (c *ixtConversation) Environ() []string {
@@ -60,7 +63,7 @@ func (c *ixtConversation) Connect(ctx context.Context) error {
 			_ = stream.Close() // the one who refused has said why
 			continue
 		}
-		c.conn = ipc.NewConn(stream, &ipc.Options{Handler: c.serve})
+		c.conn = ipc.NewConn(stream, &ipc.Options{Handler: c.serve, Relay: c.relay})
 		c.ran = make(chan struct{})
 		go func() {
 			defer close(c.ran)
@@ -78,8 +81,12 @@ func (c *ixtConversation) Init(ctx context.Context, config json.RawMessage, maxF
 	})
 }
 
-func (c *ixtConversation) Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch *ipc.Watch) (ipc.Data, error) {
+func (c *ixtConversation) Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	return c.conn.Handle(ctx, m, mc, watch)
+}
+
+func (c *ixtConversation) CallLater(p *ipc.Pending, m ipc.Message, mc ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
+	return c.conn.HandleLater(p, m, mc, limit, to, batch)
 }
 
 func (c *ixtConversation) Event(ctx context.Context, e ipc.Event) error { return c.conn.Event(ctx, e) }
@@ -136,11 +143,13 @@ func (s *silence) Init(context.Context, json.RawMessage, int) (*ipc.InitResult, 
 	return &ipc.InitResult{}, nil
 }
 
-func (s *silence) Call(_ context.Context, m ipc.Message, _ ipc.Context, watch *ipc.Watch) (ipc.Data, error) {
-	if watch != nil && watch.Settled != nil {
-		watch.Settled(true)
-	}
+func (s *silence) Call(_ context.Context, m ipc.Message, _ ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+	watch.Settled(true)
 	return ipc.Data{}, ipc.Errorf(ipc.CodeNoProvider, "%s is provided by a program that speaks no protocol", m.Topic)
+}
+
+func (s *silence) CallLater(*ipc.Pending, ipc.Message, ipc.Context, time.Time, ipc.Receiver, *ipc.Batch) error {
+	return errNoConversation
 }
 
 func (s *silence) Event(context.Context, ipc.Event) error { return errNoConversation }

@@ -34,7 +34,8 @@ type flight struct {
 	granted  time.Time     // when it found one; zero: it has not
 	ended    time.Time     // when it ended
 	handling atomic.Uint64 // its SpanHandle, if somebody traces
-	term     *term         // the ctx of what is done for it, which ends with it
+	term     term          // the ctx of what is done for it, which ends with it
+	first    delivery      // its first attempt
 	provider *provider     // who has it now; guarded by router.mu
 	gaveUp   bool          // its caller does not wait for the answer any more; guarded by router.mu
 	answered bool          // the module has answered; guarded by router.mu
@@ -49,7 +50,6 @@ type delivery struct {
 	attempt  int
 	id       int64 // of the request; 0: it was not written
 	answered bool
-	watch    ipc.Watch
 }
 
 // keep makes the payload the flight's own. The caller's memory is theirs again when the call has ended, but a crash report may still
@@ -119,22 +119,23 @@ func (f *flight) shorten(ttl time.Duration) {
 	}
 }
 
-// follow keeps the slot until the module owes nothing more, and lets the calls that the module makes meanwhile find f.
-func (r *router) follow(d *delivery) *ipc.Watch {
+// follow lets the delivery keep its slot until the module owes nothing more, and the calls that the module makes meanwhile find f.
+func (r *router) follow(d *delivery) ipc.Watch {
 	if r.spans != nil {
 		d.handling.Store(d.partID(saltHandle))
 	}
 	d.router, d.attempt = r, d.mc.Attempt
-	d.watch = ipc.Watch{Written: d.written, Settled: d.settled}
-	return &d.watch
+	return d
 }
 
-func (d *delivery) written(id int64) {
+// Written is a step of an attempt: ipc.Watch.
+func (d *delivery) Written(id int64) {
 	d.id = id
 	d.offer.provider.handles.add(id, d.flight)
 }
 
-func (d *delivery) settled(answered bool) {
+// Settled is the end of an attempt: ipc.Watch.
+func (d *delivery) Settled(answered bool) {
 	if d.answered = answered; d.id != 0 {
 		d.offer.provider.handles.remove(d.id)
 	}

@@ -33,6 +33,8 @@ type router struct {
 	// awaitBuilds lets the first build of modules end: a compiler's time is not taken off a call's.
 	awaitBuilds func(ctx context.Context, modules []string)
 
+	passing sync.WaitGroup // calls that nobody waits for; see passage
+
 	mu      sync.Mutex
 	topics  map[string]*topic
 	abroad  counts        // of calls that went to other supervisors
@@ -143,9 +145,14 @@ func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
 		f.begin(ctx)
 		f.shorten(t.timeout())
 	}
-	f.term = newTerm(ctx, nil, f.limit)
+	f.term.begin(ctx, nil, f.limit)
+	data, err := r.deliver(&f.term, t, d, f)
+	return r.conclude(ctx, f, data, err)
+}
+
+// conclude ends a call that was admitted, or lets it go elsewhere.
+func (r *router) conclude(ctx context.Context, f *flight, data ipc.Data, err error) (ipc.Data, error) {
 	defer f.term.end()
-	data, err := r.deliver(f.term, t, d, f)
 	if err == nil {
 		return data, nil // finish has let it go
 	}
@@ -159,31 +166,35 @@ func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
 // deliver tries one instance after the other, the first with the slot d, if the call has one already.
 func (r *router) deliver(ctx context.Context, t *topic, d *delivery, f *flight) (data ipc.Data, err error) {
 	f.asked, f.granted = f.accepted, f.accepted
-	for f.mc.Attempt = max(f.mc.Attempt, 1); ; f.asked, d = f.ended, nil {
-		f.tries++
-		if d == nil {
-			f.granted = time.Time{}
-			d, err = r.acquire(ctx, t, f)
-			if errors.Is(err, errElsewhere) {
-				return ipc.Data{}, err
-			}
-			if err != nil {
-				f.ended = time.Now()
-				return ipc.Data{}, r.verdict(t, nil, f, err)
-			}
-			f.granted = time.Now()
+	f.tries, f.mc.Attempt = f.tries+1, max(f.mc.Attempt, 1)
+	if d == nil {
+		f.granted = time.Time{}
+		d, err = r.acquire(ctx, t, f)
+		if errors.Is(err, errElsewhere) {
+			return ipc.Data{}, err
 		}
-		p := d.offer.provider
-		data, err = p.talk.Call(ctx, f.msg, f.mc, r.follow(d))
-		f.ended = time.Now()
-		if err == nil {
-			r.finish(t, p, f, nil)
-			return data, nil
+		if err != nil {
+			f.ended = time.Now()
+			return ipc.Data{}, r.verdict(t, nil, f, err)
 		}
-		if !r.again(ctx, d, err) {
-			return ipc.Data{}, r.verdict(t, p, f, err)
-		}
+		f.granted = time.Now()
 	}
+	data, err = d.offer.provider.talk.Call(ctx, f.msg, f.mc, r.follow(d))
+	f.ended = time.Now()
+	if err != nil {
+		return r.retry(ctx, d, err)
+	}
+	r.finish(t, d.offer.provider, f, nil)
+	return data, nil
+}
+
+// retry tries another instance after an attempt that failed, or says what that means for the call.
+func (r *router) retry(ctx context.Context, d *delivery, failed error) (ipc.Data, error) {
+	f, t := d.flight, d.offer.topic
+	if !r.again(ctx, d, failed) {
+		return ipc.Data{}, r.verdict(t, d.offer.provider, f, failed)
+	}
+	return r.deliver(ctx, t, nil, f)
 }
 
 // repeat counts an attempt that failed and is followed by another one; resent is 1 if the call had been delivered.

@@ -14,7 +14,7 @@ import (
 // instant answers every call at once, as the wire would.
 type instant struct{ silence }
 
-func (*instant) Call(_ context.Context, _ ipc.Message, _ ipc.Context, watch *ipc.Watch) (ipc.Data, error) {
+func (*instant) Call(_ context.Context, _ ipc.Message, _ ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	watch.Written(1)
 	watch.Settled(true)
 	return ipc.Data{}, nil

@@ -52,6 +52,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.stopAll()
 	s.sends.Wait()
+	s.router.passing.Wait()
 	s.spawner.Close()
 	close(s.reports)
 	close(s.marks)

@@ -116,23 +116,35 @@ func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, re
 	if req.Type != ipc.TypeServiceRequest {
 		return ipc.Data{}, ipc.UnknownType(req)
 	}
-	caller := s.caller(in, p)
-	if req.Context != nil {
-		caller.TraceID = req.Context.TraceID
+	caller, err := s.asking(in, p, req)
+	if err != nil {
+		return ipc.Data{}, err
 	}
-	if req.Parent != 0 {
-		caller.parent = p.handles.find(req.Parent)
-		if caller.parent == nil {
-			return ipc.Data{}, ipc.Refuse(ipc.CodeCancelled, "the request belongs to handle %d, which is not open any more", req.Parent)
-		}
-		if caller.TraceID == "" {
-			caller.TraceID = caller.parent.mc.TraceID
-		}
-		term := newTerm(ctx, caller.parent.term, time.Time{}) // a child never outlives its parent
+	if caller.parent != nil {
+		term := newTerm(ctx, &caller.parent.term, time.Time{}) // a child never outlives its parent
 		defer term.end()
 		ctx = term
 	}
 	return s.use(ctx, caller, req.Service, req.Method, req.Params)
+}
+
+// asking is the caller of a request.
+func (s *Supervisor) asking(in *instance, p *incarnation, req *ipc.Envelope) (Caller, error) {
+	caller := s.caller(in, p)
+	if req.Context != nil {
+		caller.TraceID = req.Context.TraceID
+	}
+	if req.Parent == 0 {
+		return caller, nil
+	}
+	caller.parent = p.handles.find(req.Parent)
+	if caller.parent == nil {
+		return caller, ipc.Refuse(ipc.CodeCancelled, "the request belongs to handle %d, which is not open any more", req.Parent)
+	}
+	if caller.TraceID == "" {
+		caller.TraceID = caller.parent.mc.TraceID
+	}
+	return caller, nil
 }
 
 // use asks a service.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/ixtrun/ixt/ipc"
 )
 
 // term is the time that something has: a ctx that ends with one or two others, at a limit, and when end is called. ipc waits for it
@@ -18,12 +20,21 @@ type term struct {
 	err  error           // what Err has said; it says so again
 	full context.Context // nil: nobody has needed it
 	stop context.CancelFunc
+
+	bound map[*ipc.Pending]struct{} // what ends with it
 }
 
 // newTerm returns the time that is left by first, by second, which may be nil, and until limit, which may be zero. A term as first is
 // not ended before this one.
 func newTerm(first, second context.Context, limit time.Time) *term {
-	t := &term{first: first, second: second, limit: limit}
+	t := new(term)
+	t.begin(first, second, limit)
+	return t
+}
+
+// begin is newTerm for a term that is part of something.
+func (t *term) begin(first, second context.Context, limit time.Time) {
+	t.first, t.second, t.limit = first, second, limit
 	t.shorten(first)
 	if above, is := first.(*term); is && second == nil {
 		t.first, t.second = above.first, above.second
@@ -31,7 +42,6 @@ func newTerm(first, second context.Context, limit time.Time) *term {
 	if second != nil {
 		t.shorten(second)
 	}
-	return t
 }
 
 func (t *term) shorten(by context.Context) {
@@ -131,8 +141,33 @@ func (t *term) build() (context.Context, context.CancelFunc) {
 // end ends the term, if it is not over already. What runs out of time with it does so by itself, and is told that.
 func (t *term) end() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	if t.over = true; t.full != nil && !t.late() {
 		t.stop()
 	}
+	bound := t.bound
+	t.bound = nil
+	t.mu.Unlock()
+	for p := range bound {
+		p.Abandon(context.Canceled)
+	}
+}
+
+// bind lets a call end when end is called; false if it has been.
+func (t *term) bind(p *ipc.Pending) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return false
+	}
+	if t.bound == nil {
+		t.bound = map[*ipc.Pending]struct{}{}
+	}
+	t.bound[p] = struct{}{}
+	return true
+}
+
+func (t *term) unbind(p *ipc.Pending) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.bound, p)
 }

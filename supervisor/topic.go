@@ -149,7 +149,11 @@ func (o *offer) free() bool {
 // occupy gives f a slot.
 func (o *offer) occupy(f *flight) *delivery {
 	p := o.provider
-	d := &delivery{flight: f, offer: o, place: len(p.open)}
+	d := &f.first
+	if d.flight != nil {
+		d = new(delivery)
+	}
+	d.flight, d.offer, d.place = f, o, len(p.open)
 	p.open = append(p.open, d)
 	o.open++
 	f.provider = p

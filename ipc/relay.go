@@ -1,0 +1,96 @@
+package ipc
+
+import (
+	"time"
+)
+
+// A goroutine that reads may pass requests on to other connections, and answers back, without one that waits for each of them:
+//
+//	a request is read ─> Options.Relay ─> HandleLater, on another connection
+//	its answer is read there ─> Receiver.Ended ─> Request.Answer
+
+// Receiver gets the result of a request that nobody waits for.
+type Receiver interface {
+	Watch
+	// Ended is called exactly once, with what Handle would have returned. It must not block. batch is for what it sends itself.
+	Ended(data Data, err error, batch *Batch)
+}
+
+// Pending is a request whose result goes to a Receiver. The zero value is ready for one HandleLater.
+type Pending struct {
+	conn *Conn
+	call call
+}
+
+// HandleLater sends a message to the module as Handle does, and returns without waiting: its result goes to a Receiver, at the limit
+// at the latest, if that is not zero. An error says that it was not sent, for there was no room or the connection has ended; then
+// the Receiver hears nothing.
+func (c *Conn) HandleLater(p *Pending, m Message, mc Context, limit time.Time, to Receiver, batch *Batch) error {
+	d := c.draft()
+	d.message, d.context = m, mc
+	if !limit.IsZero() {
+		d.message.TTLMS = max(milliseconds(time.Until(limit)), 1)
+	}
+	d.Type, d.Message, d.Context = TypeHandle, &d.message, &d.context
+	o, err := c.encodeRequest(d)
+	if err != nil {
+		return err
+	}
+	p.conn = c
+	p.call = call{answer: TypeResponse, limit: limit, receiver: to, watch: watch{Watch: to}}
+	o.call = &p.call
+	return c.post(o, nil, batch)
+}
+
+// Abandon ends the request for its Receiver, as the end of a ctx does for a caller; reason is the ctx's.
+func (p *Pending) Abandon(reason error) {
+	p.conn.update(func(s *state) { s.abandon(&p.call, reason) })
+}
+
+// post queues a frame without waiting for anything. A request that there is no room for is refused; an answer waits for it by itself.
+// answers is the request that is answered, if the frame does that.
+func (c *Conn) post(o *outgoing, answers *Request, batch *Batch) error {
+	c.mu.Lock()
+	s := &c.state
+	if answers != nil && s.turn.serving == answers && s.turn.free {
+		batch = answers.batch
+	}
+	var err error
+	if o.call != nil && (len(s.waiting) > 0 || !s.hasRoom(o)) {
+		err = notWritten()
+	} else {
+		_, err = c.offer(o, false)
+	}
+	if err == nil && o.call != nil {
+		c.enter(s, o.call)
+	}
+	mine := err == nil && !batch.hold(c) && c.claim()
+	crowded := batch == nil && len(s.calls)+len(s.inbound) > 1
+	c.unlock()
+	if mine {
+		c.flush(crowded)
+	}
+	return err
+}
+
+// Bind lets what the request was passed on as end with it.
+func (r *Request) Bind(p *Pending) {
+	r.mu.Lock()
+	reason := r.err
+	if reason == nil {
+		r.bound = p
+	}
+	r.mu.Unlock()
+	if reason != nil {
+		p.Abandon(reason)
+	}
+}
+
+// Answer answers a request that Options.Relay has taken, once. batch is as in Receiver.
+func (r *Request) Answer(data Data, err error, batch *Batch) {
+	r.mu.Lock()
+	r.bound = nil
+	r.mu.Unlock()
+	r.cancel()
+	r.conn.reply(r, data, err, batch)
+}

@@ -1,0 +1,45 @@
+package ipc
+
+import "sync"
+
+// Watch follows a request further than its result. Its methods must not block; they are called one after the other, Written never
+// after Settled, on any goroutine.
+type Watch interface {
+	// Written is called with the id the request got, before any of its bytes leave. A request that is never written has
+	// no such moment.
+	Written(id int64)
+	// Settled is called exactly once, when nothing is owed any more: by the answer, even one that came too late for the
+	// caller, by the request's withdrawal, or by the connection's end. answered says that it was an answer; one that the
+	// caller waits for settles the request before the caller has it.
+	Settled(answered bool)
+}
+
+// watch keeps the promises of a Watch, which may be nil: its methods are called outside the connection's lock and so by goroutines
+// that may overtake each other.
+type watch struct {
+	Watch
+	answered bool // set before settle
+	mu       sync.Mutex
+	settled  bool
+}
+
+func (w *watch) written(id int64) {
+	if w.Watch == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.settled {
+		w.Written(id)
+	}
+}
+
+func (w *watch) settle() {
+	if w.Watch == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.settled = true
+	w.Settled(w.answered)
+}

@@ -1,0 +1,112 @@
+package supervisor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ixtrun/ixt/ipc"
+)
+
+// passage is a call that one module makes to another while no goroutine waits for it: who reads the request sends it on, who reads the
+// answer sends that back. So goes a call that finds a free slot at once. What does not go well then goes on as any other call, as what
+// does not begin so does from the start.
+//
+//	router.pass ─> HandleLater ── a result ─> Request.Answer
+//	     │              └─ an error, its time is over, its caller or its parent has ended ─> router.retry ─> Request.Answer
+//	     └─ false: messageBus.Call
+type passage struct {
+	*delivery
+	router  *router
+	call    flight
+	request *ipc.Request
+	pending ipc.Pending
+
+	mu    sync.Mutex
+	ended bool
+}
+
+// relay passes a module's call on without waiting for it; false leaves it to serve.
+func (s *Supervisor) relay(in *instance, p *incarnation, req *ipc.Request, batch *ipc.Batch) bool {
+	if req.Service != ipc.ServiceMessageBus || req.Method != ipc.MethodCall {
+		return false
+	}
+	caller, err := s.asking(in, p, &req.Envelope)
+	if err != nil {
+		return false
+	}
+	x := &passage{router: s.router, request: req}
+	if err := (messageBus{s}).prepare(&x.call, caller, req.Method, req.Params); err != nil {
+		return false
+	}
+	return s.router.pass(x, batch)
+}
+
+// pass begins a passage, if there is a free slot for the call here and now; otherwise nothing has happened.
+func (r *router) pass(x *passage, batch *ipc.Batch) bool {
+	f := &x.call
+	f.begin(x.request)
+	if away, err := r.away(f); away || err != nil {
+		return false
+	}
+	if x.delivery = r.admitAtOnce(f); x.delivery == nil {
+		return false
+	}
+	r.passing.Add(1)
+	var parent context.Context
+	if f.parent != nil {
+		parent = &f.parent.term // a child never outlives it
+	}
+	f.term.begin(x.request, parent, f.limit)
+	f.asked, f.granted = f.accepted, f.accepted
+	f.tries, f.mc.Attempt = 1, 1
+	r.follow(x.delivery)
+	p := x.offer.provider
+	if p.talk.CallLater(&x.pending, f.msg, f.mc, f.term.limit, x, batch) != nil {
+		r.release(x.delivery)
+		r.ended()
+		r.passing.Done()
+		return false
+	}
+	x.request.Bind(&x.pending)
+	if f.parent != nil {
+		x.bind()
+	}
+	return true
+}
+
+// bind lets the call end with its parent.
+func (x *passage) bind() {
+	x.mu.Lock()
+	bound := !x.ended && x.call.parent.term.bind(&x.pending)
+	over := !x.ended && !bound
+	x.mu.Unlock()
+	if over {
+		x.pending.Abandon(context.Canceled)
+	}
+}
+
+// Ended is the result: ipc.Receiver.
+func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
+	r, f := x.router, &x.call
+	f.ended = time.Now()
+	x.mu.Lock()
+	x.ended = true
+	if f.parent != nil {
+		f.parent.term.unbind(&x.pending)
+	}
+	x.mu.Unlock()
+	if err == nil {
+		r.finish(x.offer.topic, x.offer.provider, f, nil)
+		f.term.end()
+		x.request.Answer(data, nil, batch)
+		r.passing.Done()
+		return
+	}
+	go func() { // for it may have to wait for another instance
+		defer r.passing.Done()
+		data, err := r.retry(&f.term, x.delivery, err)
+		data, err = r.conclude(&f.term, f, data, err)
+		x.request.Answer(data, err, nil)
+	}()
+}
