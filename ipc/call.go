@@ -69,7 +69,7 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch Watch) (Data, error
 		return Data{}, err
 	}
 	if call.reads {
-		c.read(&wait, nil)
+		c.read(&reading{caller: &wait})
 		c.workers.Done()
 	}
 	c.await(ctx, call, wait)
@@ -136,9 +136,8 @@ func (s *state) abandon(call *call, reason error) {
 }
 
 // answered hands an answer to the call that waits for it, together with what it means. The error is errRelieved if whoever has read it
-// reads no more; more that
-// the next frame has come already.
-func (c *Conn) answered(e *Envelope, data Data, err error, more bool, batch *Batch) error {
+// reads no more.
+func (c *Conn) answered(e *Envelope, data Data, err error, in *reading) error {
 	c.mu.Lock()
 	s := &c.state
 	call := s.calls[e.ID]
@@ -158,13 +157,13 @@ func (c *Conn) answered(e *Envelope, data Data, err error, more bool, batch *Bat
 		}
 		call.data, call.err, call.over = data, err, true
 	}
-	relieved := c.leave(s, call, more)
+	relieved := c.leave(s, call, in.behind > 0)
 	c.unlock()
 	call.watch.settle()
 	switch {
 	case late:
 	case call.receiver != nil:
-		call.receiver.Ended(call.data, call.err, batch)
+		call.receiver.Ended(call.data, call.err, in.batch)
 	default:
 		call.finished <- struct{}{}
 	}

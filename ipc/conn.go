@@ -137,7 +137,7 @@ func (c *Conn) Run(ctx context.Context) error {
 		c.startReading(stream)
 		<-c.done
 	} else {
-		c.end(c.readLoop(newFrameReader(c.rw), nil, nil))
+		c.end(c.readLoop(&reading{frames: newFrameReader(c.rw)}))
 	}
 	<-written
 	c.workers.Wait()

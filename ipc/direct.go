@@ -33,19 +33,19 @@ var (
 	elsewhere = new(worker) // who Options.Relay passes it on to, if it does
 )
 
-// assign says who serves a request: self, later or, with nil, a worker of its own. behind is how many frames have come with it, about.
-func (s *state) assign(r *Request, behind int, batch *Batch) *worker {
+// assign says who serves a request: self, later or, with nil, a worker of its own.
+func (s *state) assign(r *Request, in *reading) *worker {
 	t, d := &s.turn, &s.direct
 	t.lone = 0
 	if !d.on || !quick(&r.Envelope) || t.paused() {
 		return nil
 	}
-	lone := behind == 0 && len(s.inbound) == 1
-	little := d.active == 0 && len(d.queue) == 0 && d.typical*time.Duration(behind+1) < worthWaking
+	lone := in.behind == 0 && len(s.inbound) == 1
+	little := d.active == 0 && len(d.queue) == 0 && d.typical*time.Duration(in.behind+1) < worthWaking
 	switch {
 	case (lone || little) && t.caller == nil:
 		t.set(true, nil, r)
-		r.batch = batch
+		r.batch = in.batch
 		return self
 	case d.active >= d.most:
 		d.queue = append(d.queue, r)

@@ -7,6 +7,14 @@ import (
 	"time"
 )
 
+// reading is what somebody has who reads.
+type reading struct {
+	frames *frameReader
+	caller *waits // what ends the wait of a caller who reads; nil: it is a goroutine that does nothing else
+	batch  *Batch // of what is sent meanwhile; nil: nothing is held back
+	behind int    // how many frames have come with the one that is taken apart, about
+}
+
 // readLoop takes frames apart until the stream ends or the peer breaks the wire; it returns why.
 //
 //	readLoop ── answer ───────> answered ──> the waiting Call
@@ -14,25 +22,16 @@ import (
 //	         ── notification ─> Options.Notify
 //	         ── request ──────> accept ──> worker: Options.Handler ──> reply ──> queue
 //
-// It also returns, with errRelieved, when it is not its turn any more; caller is what ends the wait of whoever reads, if that is one.
-func (c *Conn) readLoop(frames *frameReader, caller *waits, batch *Batch) error {
+// It also returns, with errRelieved, when it is not its turn any more: see turn.
+func (c *Conn) readLoop(in *reading) error {
 	next := c.spare() // for the first frame that is kept
 	for {
-		frames.batch = batch
-		frame, attached, err := frames.next(c)
-		var big *oversizeError
-		if errors.As(err, &big) {
-			if err := c.oversize(big); err != nil {
+		frame, attached, err := in.next(c)
+		if err != nil {
+			if err := c.unreadable(err); err != nil {
 				return err
 			}
 			continue
-		}
-		if err == errStopped {
-			c.update(c.readOnward)
-			return errRelieved
-		}
-		if err != nil {
-			return streamEnd(err)
 		}
 		if err := next.read(frame); err != nil {
 			return err
@@ -42,28 +41,49 @@ func (c *Conn) readLoop(frames *frameReader, caller *waits, batch *Batch) error 
 				return err
 			}
 		}
-		behind := frames.behind(len(frame) + len(attached))
-		if batch != nil {
-			batch.open = behind > 0
-		}
-		kept, err := c.receive(next, frame, behind, batch)
+		kept, err := c.receive(next, frame, in)
 		if !kept {
 			next.decoded = decoded{}
 		}
-		if err != nil {
-			if !kept {
-				c.spares.Put(next)
-			}
+		switch {
+		case err != nil && !kept:
+			c.spares.Put(next)
 			return err
-		}
-		if caller != nil && caller.over() {
+		case err != nil:
+			return err
+		case in.caller != nil && in.caller.over():
 			c.update(c.readOnward)
 			return errRelieved
-		}
-		if kept {
+		case kept:
 			next = c.spare()
 		}
 	}
+}
+
+// next is the next frame. What is held back is written before that is waited for.
+func (in *reading) next(c *Conn) (frame, attached []byte, err error) {
+	in.frames.batch = in.batch
+	frame, attached, err = in.frames.next(c)
+	in.behind = in.frames.behind(len(frame) + len(attached))
+	if in.batch != nil {
+		in.batch.open = in.behind > 0
+	}
+	return frame, attached, err
+}
+
+// unreadable does what can be done without the next frame: nil if there may be another one.
+func (c *Conn) unreadable(err error) error {
+	var big *oversizeError
+	switch {
+	case errors.As(err, &big):
+		return c.oversize(big)
+	case err == errStopped:
+		c.update(c.readOnward)
+		return errRelieved
+	case errors.Is(err, syscall.ECONNRESET): // a peer that vanished looks the same whether or not it left unread bytes behind
+		return io.EOF
+	}
+	return err
 }
 
 // spare returns room for a frame.
@@ -74,25 +94,16 @@ func (c *Conn) spare() *Request {
 	return new(Request)
 }
 
-// streamEnd makes a peer that vanished look the same whether or not it left unread bytes behind.
-func streamEnd(err error) error {
-	if errors.Is(err, syscall.ECONNRESET) {
-		return io.EOF
-	}
-	return err
-}
-
 func (c *Conn) limit() int       { return int(c.maxFrame.Load()) }
 func (c *Conn) attachable() bool { return c.takes.Load() }
 
-// receive does what a frame asks for; kept says that r is somebody else's from here on. behind is how many frames have
-// come with it, about.
-func (c *Conn) receive(r *Request, frame []byte, behind int, batch *Batch) (kept bool, err error) {
+// receive does what a frame asks for; kept says that r is somebody else's from here on.
+func (c *Conn) receive(r *Request, frame []byte, in *reading) (kept bool, err error) {
 	e := &r.Envelope
 	switch {
 	case e.answers():
 		data, err := result(e)
-		return false, c.answered(e, data, err, behind > 0, batch)
+		return false, c.answered(e, data, err, in)
 	case e.Type == TypeCancel:
 		c.update(func(s *state) {
 			if r := s.inbound[e.ID]; r != nil {
@@ -104,17 +115,17 @@ func (c *Conn) receive(r *Request, frame []byte, behind int, batch *Batch) (kept
 		c.opts.Notify(e)
 		return true, nil
 	default:
-		return true, c.accept(r, frame, behind, batch)
+		return true, c.accept(r, frame, in)
 	}
 }
 
 // accept gives a request to a worker, serves it itself, or refuses it.
-func (c *Conn) accept(r *Request, frame []byte, behind int, batch *Batch) error {
+func (c *Conn) accept(r *Request, frame []byte, in *reading) error {
 	r.conn = c
 	if ttl := r.TTL(); ttl > 0 {
 		r.limit = time.Now().Add(ttl)
 	}
-	w, refusal, err := c.admit(r, frame, behind, batch)
+	w, refusal, err := c.admit(r, frame, in)
 	switch {
 	case err != nil:
 		return err
@@ -125,7 +136,7 @@ func (c *Conn) accept(r *Request, frame []byte, behind int, batch *Batch) error 
 	case w == later:
 		return nil
 	case w == elsewhere:
-		if c.opts.Relay(r, batch) {
+		if c.opts.Relay(r, in.batch) {
 			return nil
 		}
 		c.update(func(s *state) { w = c.recruit(s) })
@@ -135,7 +146,7 @@ func (c *Conn) accept(r *Request, frame []byte, behind int, batch *Batch) error 
 }
 
 // admit opens a request and names the worker for it, nil for a new one, or says why it is refused.
-func (c *Conn) admit(r *Request, frame []byte, behind int, batch *Batch) (w *worker, refusal *Error, err error) {
+func (c *Conn) admit(r *Request, frame []byte, in *reading) (w *worker, refusal *Error, err error) {
 	c.mu.Lock()
 	defer c.unlock()
 	s := &c.state
@@ -157,7 +168,7 @@ func (c *Conn) admit(r *Request, frame []byte, behind int, batch *Batch) (w *wor
 		s.turn.lone = 0
 		return elsewhere, nil, nil
 	}
-	if w = s.assign(r, behind, batch); w == nil {
+	if w = s.assign(r, in); w == nil {
 		w = c.recruit(s)
 	}
 	return w, nil, nil
@@ -275,7 +286,7 @@ func (c *Conn) oversize(big *oversizeError) error {
 		return nil // nobody can be told
 	case e.answers():
 		reason.Outcome = Done // the handler did run
-		return c.answered(e, Data{}, reason, true, nil)
+		return c.answered(e, Data{}, reason, &reading{behind: 1})
 	}
 	return c.refuse(e, reason)
 }

@@ -75,13 +75,14 @@ func (c *Conn) readOnward(s *state) {
 		defer c.workers.Done()
 		batch := new(Batch)
 		defer batch.write()
-		c.read(nil, batch)
+		c.read(&reading{batch: batch})
 	}()
 }
 
-// read is readLoop for whoever has the turn: a caller, or a reading goroutine.
-func (c *Conn) read(caller *waits, batch *Batch) {
-	if err := c.readLoop(c.state.turn.frames, caller, batch); err != errRelieved {
+// read is readLoop for whoever has the turn.
+func (c *Conn) read(in *reading) {
+	in.frames = c.state.turn.frames
+	if err := c.readLoop(in); err != errRelieved {
 		c.end(err)
 	}
 }
