@@ -3,14 +3,13 @@ package ipc
 import (
 	"bytes"
 	"context"
-	"time"
 )
 
 // call is a request of this side on its way: queued (id 0), written, finished.
 type call struct {
 	id        int64
 	answer    string        // the type its answer must have
-	limit     time.Time     // when its time is over; zero: never
+	waits                   // what else ends it
 	receiver  Receiver      // of the result; nil: a caller waits for it
 	finished  chan struct{} // gets the one signal of end, for which it has room, if a caller waits
 	over      bool          // it has, or is about to
@@ -56,11 +55,9 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch Watch) (Data, error
 	call := &call{answer: answerType(&req.Envelope), quick: quick(&req.Envelope)}
 	call.watch.Watch = watch
 	urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
-	var wait waits
 	o, err := c.encodeRequest(req)
 	if err == nil {
-		wait = waitsOf(ctx)
-		call.finished, call.limit = c.signal(), wait.limit
+		call.finished, call.waits = c.signal(), waitsOf(ctx)
 		o.call = call
 		err = c.send(ctx, o, urgent)
 	}
@@ -69,10 +66,10 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch Watch) (Data, error
 		return Data{}, err
 	}
 	if call.reads {
-		c.read(&reading{caller: &wait})
+		c.read(&reading{caller: &call.waits})
 		c.workers.Done()
 	}
-	c.await(ctx, call, wait)
+	c.await(ctx, call)
 	c.signals.Put(call.finished) // its only signal has come
 	return call.data, call.err
 }

@@ -37,7 +37,7 @@ func (c *Conn) HandleLater(p *Pending, m Message, mc Context, limit time.Time, t
 		return err
 	}
 	p.conn = c
-	p.call = call{answer: TypeResponse, limit: limit, receiver: to, watch: watch{Watch: to}}
+	p.call = call{answer: TypeResponse, waits: waits{limit: limit}, receiver: to, watch: watch{Watch: to}}
 	o.call = &p.call
 	return c.post(o, nil, batch)
 }

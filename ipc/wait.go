@@ -42,8 +42,8 @@ func (w *waits) over() bool {
 }
 
 // await waits for a call to end, and ends it when its ctx has.
-func (c *Conn) await(ctx context.Context, call *call, w waits) {
-	if w.first != nil || w.second != nil {
+func (c *Conn) await(ctx context.Context, call *call) {
+	if w := &call.waits; w.first != nil || w.second != nil {
 		select {
 		case <-call.finished:
 			return
