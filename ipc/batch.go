@@ -22,6 +22,13 @@ func (b *Batch) hold(c *Conn) bool {
 	return s.held
 }
 
+// writeBut lets go of what is held back elsewhere than on c: who serves a request of c may take long.
+func (b *Batch) writeBut(c *Conn) {
+	if len(b.conns) > 1 || len(b.conns) == 1 && b.conns[0] != c {
+		b.write()
+	}
+}
+
 // write lets go of what is held back.
 func (b *Batch) write() {
 	for _, c := range b.conns {

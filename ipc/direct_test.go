@@ -151,3 +151,29 @@ func TestEndWhileServingDirectly(t *testing.T) {
 	<-module.returned
 	require.True(t, returned.Load())
 }
+
+// An answer that waits for others of its batch does not wait for a handler that blocks.
+func TestAnswersAreNotHeldBackByAHandler(t *testing.T) {
+	a, b := unixSockets(t)
+	answered := make(chan struct{})
+	start(t, b, &ipc.Options{Direct: true, Handler: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
+		if req.ID == 1000 {
+			select {
+			case <-answered:
+			case <-ctx.Done():
+			}
+		}
+		return ipc.Data{}, nil
+	}})
+	p := &peer{t, a}
+	for id := range int64(100) { // so that the handler is known to be quick
+		p.send(request(id + 1))
+		p.receive()
+	}
+	_, err := a.Write(slices.Concat(frame(request(999)), frame(request(1000))))
+	require.NoError(t, err)
+	require.EqualValues(t, 999, p.envelope().ID)
+	close(answered)
+	p.receive()
+	p.close()
+}

@@ -132,6 +132,7 @@ func (c *Conn) accept(r *Request, frame []byte, in *reading) error {
 	case refusal != nil:
 		return c.refuse(&r.Envelope, refusal)
 	case w == self:
+		in.batch.writeBut(c)
 		return c.serveHere(r)
 	case w == later:
 		return nil

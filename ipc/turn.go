@@ -67,6 +67,7 @@ func (c *Conn) readOnward(s *state) {
 	t := &s.turn
 	t.set(false, nil, nil)
 	t.lone = 0
+	s.held = false // by who read before
 	if s.phase == closed {
 		return
 	}
