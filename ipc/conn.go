@@ -197,8 +197,8 @@ func (c *Conn) Stats() Stats {
 	c.update(func(s *state) {
 		out = s.stats
 		out.Open = len(s.inbound)
-		if s.writing {
-			out.Stalled = time.Since(s.writingSince)
+		if !s.stalls.IsZero() {
+			out.Stalled = time.Since(s.stalls)
 		}
 	})
 	return out

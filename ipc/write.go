@@ -120,7 +120,7 @@ func (c *Conn) claim() bool {
 	if c.hasty == nil || !s.running || s.writing || s.phase == closed || !s.queued() {
 		return false
 	}
-	s.writing, s.writingSince = true, time.Now()
+	s.writing = true
 	return true
 }
 
@@ -131,7 +131,7 @@ func (c *Conn) flush(crowded bool) {
 		runtime.Gosched()
 	}
 	for range maxFlushes {
-		if !c.take() {
+		if !c.take(time.Time{}) {
 			return
 		}
 		n, err := c.hasty.write(c.batch.left)
@@ -143,7 +143,7 @@ func (c *Conn) flush(crowded bool) {
 			break
 		}
 	}
-	c.update(func(s *state) { s.handedOver = true })
+	c.update(func(s *state) { s.handedOver, s.stalls = true, time.Now() })
 }
 
 // writeLoop writes what nobody else does, as much at a time as there is: under load many frames share one system call.
@@ -165,7 +165,7 @@ func (c *Conn) writeLoop() {
 			case s.handedOver:
 				s.handedOver, due = false, true
 			case !s.writing && s.queued():
-				s.writing, s.writingSince, due = true, time.Now(), true
+				s.writing, due = true, true
 				c.batch.reset()
 			}
 		})
@@ -174,7 +174,7 @@ func (c *Conn) writeLoop() {
 				c.deafen(failed)
 				break
 			}
-			due = c.take()
+			due = c.take(time.Now())
 		}
 		if failed != nil {
 			c.endDeaf(failed)
@@ -207,8 +207,8 @@ func (c *Conn) endDeaf(cause error) {
 }
 
 // take moves the next frames into the batch; false if there are none, and then nobody writes any more. From here on their calls
-// count as written. The caller has the stream.
-func (c *Conn) take() bool {
+// count as written. The caller has the stream, and waits for the peer from stalls on, if that is not zero.
+func (c *Conn) take(stalls time.Time) bool {
 	c.mu.Lock()
 	s, b := &c.state, &c.batch
 	for _, o := range b.lent { // they have been written
@@ -220,9 +220,8 @@ func (c *Conn) take() bool {
 	b.close()
 	b.left = b.parts
 	any := len(b.parts) > 0
-	s.writing = any
-	if any {
-		s.writingSince = time.Now()
+	if s.writing, s.stalls = any, stalls; !any {
+		s.stalls = time.Time{}
 	}
 	s.admit()
 	c.unlock()
