@@ -24,7 +24,7 @@ type direct struct {
 }
 
 // worthWaking is so much work that it is shared with another goroutine.
-const worthWaking = 200 * time.Microsecond
+const worthWaking = 500 * time.Microsecond
 
 // Stand for workers where one is named.
 var (
