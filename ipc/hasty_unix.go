@@ -13,6 +13,11 @@ import (
 // maxParts is how many parts one system call takes on every Unix.
 const maxParts = 1024
 
+// socketBuffer is how many bytes a Unix socket is to hold, of which the system gives what it allows; only what is under way takes
+// memory. A writer that finds it full is not woken before most of it has been read: a large frame would cross in steps, each of which
+// wakes both sides.
+const socketBuffer = 1 << 20
+
 // hasty writes to a socket what that takes at once. One caller at a time.
 type hasty struct {
 	conn    syscall.RawConn
@@ -27,6 +32,7 @@ func newHasty(rw io.ReadWriteCloser) *hasty {
 	var socket syscall.Conn
 	switch rw := rw.(type) {
 	case *net.UnixConn:
+		_ = rw.SetWriteBuffer(socketBuffer) // it works with less
 		socket = rw
 	case *net.TCPConn:
 		socket = rw
