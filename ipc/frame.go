@@ -46,8 +46,9 @@ type frameReader struct {
 	stopped bool // reading was to stop inside a frame
 	r       *bufio.Reader
 	header  [headerSize]byte
-	batch   *Batch // of whoever reads: it is written before they wait; nil: none
-	known   int    // the size of the largest frame that has come whole
+	batch   *Batch  // of whoever reads: it is written before they wait; nil: none
+	blocks  *blocks // nil: no frame has been large
+	known   int     // the size of the largest frame that has come whole
 }
 
 // behind is how many frames of a size have been read with the last one, about.
@@ -145,11 +146,22 @@ func (f *frameReader) read(n int) ([]byte, error) {
 	if n > max(firstAlloc, f.known) {
 		return f.readLarge(n)
 	}
-	buf := make([]byte, n)
+	buf := f.memory(n)
 	if _, err := io.ReadFull(f.r, buf); err != nil {
 		return nil, unexpected(err)
 	}
 	return buf, nil
+}
+
+// memory returns n bytes that are all going to be read.
+func (f *frameReader) memory(n int) []byte {
+	if n < leastReused {
+		return make([]byte, n)
+	}
+	if f.blocks == nil {
+		f.blocks = newBlocks()
+	}
+	return f.blocks.get(n)
 }
 
 func (f *frameReader) readLarge(n int) ([]byte, error) {
@@ -157,7 +169,7 @@ func (f *frameReader) readLarge(n int) ([]byte, error) {
 	if _, err := io.ReadFull(f.r, first); err != nil {
 		return nil, unexpected(err)
 	}
-	buf := make([]byte, n)
+	buf := f.memory(n)
 	if _, err := io.ReadFull(f.r, buf[copy(buf, first):]); err != nil {
 		return nil, unexpected(err)
 	}
