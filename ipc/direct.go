@@ -68,8 +68,11 @@ func (d *direct) next() *Request {
 	return r
 }
 
-// took takes down how long a request took.
-func (d *direct) took(t time.Duration) { d.typical += (min(t, moment) - d.typical) / 8 }
+// took takes down how long a request took. One that took much longer than is typical counts as twice that, and more: its thread may
+// have been kept from running.
+func (d *direct) took(t time.Duration) {
+	d.typical += (min(t, 2*d.typical+10*time.Microsecond, moment) - d.typical) / 8
+}
 
 // look takes down which request is the oldest of the queue; false if there is none.
 func (d *direct) look() bool {
