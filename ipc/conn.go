@@ -12,8 +12,9 @@ import (
 )
 
 // Handler serves one request of the peer. No other request shares its goroutine meanwhile; its ctx ends with the request's TTL,
-// with the peer's cancel and with the connection. The data it returns is a JSON object or nil; an error that is not an *Error
-// becomes HANDLER_ERROR. It must return soon after ctx ends: until then the request counts as open.
+// with the peer's cancel and with the connection. req and what it points to are its own until it returns, strings and bytes in them for
+// good. The data it returns is a JSON object or nil; an error that is not an *Error becomes HANDLER_ERROR. It must return soon after
+// ctx ends: until then the request counts as open.
 type Handler func(ctx context.Context, req *Envelope) (Data, error)
 
 // Options configure a Conn. The zero value and nil are usable.

@@ -51,7 +51,9 @@ func TestAModulesLife(t *testing.T) {
 	eachTransport(t, func(t *testing.T, a, b io.ReadWriteCloser) {
 		requests := make(chan *ipc.Envelope, 1)
 		host := start(t, a, &ipc.Options{Handler: func(_ context.Context, req *ipc.Envelope) (ipc.Data, error) {
-			requests <- req
+			kept, its := *req, *req.Context
+			kept.Context = &its
+			requests <- &kept
 			return ipc.ObjectData([]byte(`{"value":42}`)), nil
 		}})
 		started := make(chan struct{})

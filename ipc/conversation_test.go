@@ -257,7 +257,8 @@ func outcome(data string, err error) string {
 
 // handle is the Conn's handler: it waits for the script's answer, as a module of ours would for its own work.
 func (r *conversation) handle(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
-	a := &asked{ctx, req, make(chan scriptedAnswer)}
+	kept := *req
+	a := &asked{ctx, &kept, make(chan scriptedAnswer)}
 	r.mu.Lock()
 	r.requests[req.ID] = a
 	r.mu.Unlock()

@@ -43,7 +43,7 @@ func (c *Conn) readLoop(in *reading) error {
 		}
 		kept, err := c.receive(next, frame, in)
 		if !kept {
-			next.decoded = decoded{}
+			*next.decoded = decoded{}
 		}
 		switch {
 		case err != nil && !kept:
@@ -91,7 +91,7 @@ func (c *Conn) spare() *Request {
 	if unused, ok := c.spares.Get().(*Request); ok {
 		return unused
 	}
-	return new(Request)
+	return &Request{decoded: c.draft()}
 }
 
 func (c *Conn) limit() int       { return int(c.maxFrame.Load()) }
@@ -200,7 +200,6 @@ func (c *Conn) serve(r *Request) (took time.Duration) {
 		if !returned {
 			err = Errorf(CodeHandlerError, "the handler ended without an answer") // by runtime.Goexit
 		}
-		r.cancel()
 		c.reply(r, data, err, nil)
 		took = time.Since(began)
 	}()
@@ -211,6 +210,8 @@ func (c *Conn) serve(r *Request) (took time.Duration) {
 
 // reply answers an open request. Who does not read its answers keeps its requests open, and MaxInbound bounds those.
 func (c *Conn) reply(req *Request, data Data, err error, batch *Batch) {
+	req.cancel()
+	defer c.forget(req)
 	bad := c.answer(req, data, err, batch)
 	if bad == nil {
 		return // which has closed the request
@@ -220,6 +221,14 @@ func (c *Conn) reply(req *Request, data Data, err error, batch *Batch) {
 	if c.answer(req, Data{}, instead, batch) != nil {
 		c.update(func(s *state) { delete(s.inbound, req.ID) })
 	}
+}
+
+// forget lets the memory of an answered request be used again, but for what its ctx is, which somebody may have kept.
+func (c *Conn) forget(r *Request) {
+	d := r.decoded
+	r.decoded = nil
+	*d = decoded{}
+	c.drafts.Put(d)
 }
 
 func (c *Conn) answer(req *Request, data Data, err error, batch *Batch) error {

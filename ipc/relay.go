@@ -91,6 +91,5 @@ func (r *Request) Answer(data Data, err error, batch *Batch) {
 	r.mu.Lock()
 	r.bound = nil
 	r.mu.Unlock()
-	r.cancel()
 	r.conn.reply(r, data, err, batch)
 }

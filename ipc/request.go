@@ -10,10 +10,10 @@ import (
 // Request is one of the peer's requests until it is answered, and the ctx of who serves it. What the standard library would make for
 // that costs several allocations and a timer each; here, a channel and a timer come with the first who asks for Done.
 type Request struct {
-	decoded
-	conn  *Conn
-	batch *Batch    // of the reading goroutine that serves it; nil: another one does
-	limit time.Time // when its time is over; zero: never
+	*decoded // until it is answered
+	conn     *Conn
+	batch    *Batch    // of the reading goroutine that serves it; nil: another one does
+	limit    time.Time // when its time is over; zero: never
 
 	mu    sync.Mutex
 	err   error // why it ended
