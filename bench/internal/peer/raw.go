@@ -16,7 +16,7 @@ const raw = "raw socket"
 // nothing allocated. It serves one caller only.
 func Raw() Peer {
 	return overSocket(raw, func(stream net.Conn) (load.Call, func() error, error) {
-		ends := frames{w: stream, r: bufio.NewReaderSize(stream, 4<<10)}
+		ends := newFrames(stream)
 		return func(_ context.Context, payload []byte) ([]byte, error) {
 			if err := ends.write(payload); err != nil {
 				return nil, err
@@ -35,7 +35,7 @@ func serveRaw(socket string, ready func()) error {
 	if err != nil {
 		return err
 	}
-	ends := frames{w: stream, r: bufio.NewReaderSize(stream, 4<<10)}
+	ends := newFrames(stream)
 	for {
 		payload, err := ends.read()
 		if err != nil {
@@ -52,6 +52,12 @@ type frames struct {
 	w       io.Writer
 	r       *bufio.Reader
 	in, out []byte
+}
+
+// newFrames gives the socket room for a whole frame of 1 MiB, as ixt does: otherwise that goes in steps.
+func newFrames(stream net.Conn) frames {
+	_ = stream.(*net.UnixConn).SetWriteBuffer(1 << 20)
+	return frames{w: stream, r: bufio.NewReaderSize(stream, 4<<10)}
 }
 
 func (f *frames) write(payload []byte) error {
