@@ -114,6 +114,9 @@ func (s *state) abandon(call *call, reason error) {
 	if call.over {
 		return // the answer was faster
 	}
+	if t := &s.turn; t.caller == call && !t.kicked {
+		t.kick()
+	}
 	if call.id == 0 {
 		s.urgent.remove(call)
 		s.work.remove(call)
@@ -127,9 +130,6 @@ func (s *state) abandon(call *call, reason error) {
 		s.urgent.push(&outgoing{body: body, id: call.id})
 	}
 	s.end(call, Data{}, endOfCall(reason, true))
-	if s.turn.caller == call {
-		s.turn.kick()
-	}
 }
 
 // answered hands an answer to the call that waits for it, together with what it means. The error is errRelieved if whoever has read it

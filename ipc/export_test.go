@@ -1,5 +1,7 @@
 package ipc
 
+import "time"
+
 // What the fuzz tests reach directly; every other test goes through a Conn.
 var EncodeEnvelope = encodeEnvelope
 
@@ -40,3 +42,9 @@ func EncodeUsual(e *Envelope) []byte {
 
 // EncodeGeneral is what encoding/json makes of an envelope.
 func EncodeGeneral(e *Envelope) ([]byte, error) { return encodeGeneral(e) }
+
+// Pause is for how long taking turns was, or will be, given up.
+func (c *Conn) Pause() (p time.Duration) {
+	c.update(func(s *state) { p = s.turn.pause })
+	return p
+}

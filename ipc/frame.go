@@ -68,7 +68,7 @@ func (f *frameReader) Read(p []byte) (int, error) {
 		f.batch.write()
 	}
 	n, err := f.stream.Read(p)
-	if f.inside && n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+	for f.inside && n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 		f.stopped = true
 		_ = f.stream.(stoppable).SetReadDeadline(time.Time{})
 		n, err = f.stream.Read(p)

@@ -1,8 +1,6 @@
 package ipc
 
-import (
-	"time"
-)
+import "time"
 
 // A goroutine that reads may pass requests on to other connections, and answers back, without one that waits for each of them:
 //

@@ -17,7 +17,7 @@ import (
 // So an idle connection keeps none. While there is a load it keeps mostReused at a time; what is beyond that is ordinary memory.
 const (
 	leastReused = 32 << 10 // smaller frames are cheap
-	mostReused  = 8 << 20
+	mostReused  = 9 << 20
 	besides     = 4 << 10 // what a block has room for beside a payload whose size is a power of two
 )
 
@@ -35,13 +35,13 @@ type source interface {
 
 func newBlocks() *blocks {
 	return &blocks{sizes: [...]source{
-		new(pool[[64<<10 + besides]byte]),
-		new(pool[[128<<10 + besides]byte]),
-		new(pool[[256<<10 + besides]byte]),
-		new(pool[[512<<10 + besides]byte]),
-		new(pool[[1<<20 + besides]byte]),
-		new(pool[[2<<20 + besides]byte]),
-		new(pool[[4<<20 + besides]byte]),
+		new(stock[[64<<10 + besides]byte]),
+		new(stock[[128<<10 + besides]byte]),
+		new(stock[[256<<10 + besides]byte]),
+		new(stock[[512<<10 + besides]byte]),
+		new(stock[[1<<20 + besides]byte]),
+		new(stock[[2<<20 + besides]byte]),
+		new(stock[[4<<20 + besides]byte]),
 	}}
 }
 
@@ -59,12 +59,12 @@ func (b *blocks) get(n int) []byte {
 	return make([]byte, n)
 }
 
-// pool has the blocks of type A, which is an array of bytes, that nobody uses.
-type pool[A any] struct{ unused sync.Pool }
+// stock has the blocks of type A, which is an array of bytes, that nobody uses.
+type stock[A any] struct{ unused sync.Pool }
 
-func (*pool[A]) size() int { return int(unsafe.Sizeof(*new(A))) }
+func (*stock[A]) size() int { return int(unsafe.Sizeof(*new(A))) }
 
-func (p *pool[A]) get(used *atomic.Int64) []byte {
+func (p *stock[A]) get(used *atomic.Int64) []byte {
 	block, ok := p.unused.Get().(*A)
 	if !ok {
 		block = new(A)

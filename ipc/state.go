@@ -68,7 +68,7 @@ func (c *Conn) update(f func(*state)) {
 }
 
 // unlock draws the consequences of a change and releases the lock: a draining connection that is idle closes, a closed one ends
-// every call, a queue that is not empty wakes the writing goroutine.
+// every call, a queue that is not empty and not held back wakes the writing goroutine.
 func (c *Conn) unlock() {
 	s := &c.state
 	if s.phase == draining && s.idle() {
@@ -81,7 +81,7 @@ func (c *Conn) unlock() {
 	if len(s.lulls) > 0 {
 		s.endLulls()
 	}
-	if s.handedOver || !s.writing && s.queued() && !s.held {
+	if s.handedOver || !s.writing && s.queued() && (!s.held || len(s.urgent.frames) > 0) {
 		c.wakeWriter()
 	}
 	after := s.after

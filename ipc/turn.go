@@ -7,7 +7,7 @@ import (
 )
 
 // One goroutine at a time reads the stream. To wake another one costs more than most calls do otherwise, a thread for it above all.
-// So who is alone does both: a lone call is read for by its caller, and a lone request is served by who read it (Options.Direct).
+// So who is alone does both: a lone call is read for by its caller, and a lone request is served by who read it (with Options.Direct).
 //
 //	a reading goroutine ── a lone request ───────────> serves it ── nobody has read meanwhile ──> reads on
 //	                    │                                   └────── somebody does ──> ends
@@ -167,10 +167,8 @@ func (c *Conn) leave(s *state, call *call, more bool) (relieved bool) {
 
 // kick makes a caller who reads stop as soon as a frame has come whole.
 func (t *turn) kick() {
-	if !t.kicked {
-		t.kicked = true
-		_ = t.stream.SetReadDeadline(time.Unix(1, 0))
-	}
+	t.kicked = true
+	_ = t.stream.SetReadDeadline(time.Unix(1, 0))
 }
 
 // paused reports whether a goroutine has to read all the time.
@@ -201,8 +199,10 @@ func (c *Conn) tick() {
 		still := t.changes == t.seen
 		switch {
 		case still && t.caller != nil:
-			t.failed()
-			t.kick()
+			if !t.kicked {
+				t.failed()
+				t.kick()
+			}
 		case still && t.serving != nil || d.stuck():
 			c.giveUp(s)
 		case still && t.free:

@@ -159,3 +159,32 @@ func assertPayload(t *testing.T, data ipc.Data, err error, want string) bool {
 	}
 	return true
 }
+
+// One answer that comes slowly is one reason to give up, however often that is looked at.
+func TestASlowAnswerCountsOnce(t *testing.T) {
+	a, b := unixSockets(t)
+	host := start(t, a, nil)
+	p := &peer{t, b}
+	answer := func() []byte {
+		return frame(fmt.Sprintf(`{"type":"response","id":%d,"status":"success"}`, p.envelope().ID))
+	}
+	for range 20 {
+		call := host.begin(t.Context(), handle(1))
+		_, err := b.Write(answer())
+		require.NoError(t, err)
+		_, err = call.wait()
+		require.NoError(t, err)
+	}
+	call := host.begin(t.Context(), handle(1))
+	whole := answer()
+	_, err := b.Write(whole[:10])
+	require.NoError(t, err)
+	for range 10 {
+		slowly(t.Context())
+	}
+	_, err = b.Write(whole[10:])
+	require.NoError(t, err)
+	_, err = call.wait()
+	require.NoError(t, err)
+	require.LessOrEqual(t, host.Pause(), time.Second)
+}

@@ -92,25 +92,25 @@ func (h *Host) service(ctx context.Context, service, method string, params ipc.D
 	return ipc.Data{}, &e
 }
 
-// patience is a ctx for whoever waits for the verdict: it ends with the one it is made of, but if that runs out of time, then later.
-type patience struct {
+// untilVerdict is a ctx for whoever waits for the verdict: it ends with the one it is made of, but if that runs out of time, then later.
+type untilVerdict struct {
 	context.Context
 	until time.Time
 }
 
 // pastDeadline returns a ctx like ctx that leaves time for the verdict, but not beyond the deadline of the handler that
 // asks: nobody would hear it.
-func pastDeadline(ctx context.Context, deadline, handler time.Time) patience {
+func pastDeadline(ctx context.Context, deadline, handler time.Time) untilVerdict {
 	until := deadline.Add(verdictTime)
 	if !handler.IsZero() && handler.Before(until) {
 		until = handler
 	}
-	return patience{ctx, until}
+	return untilVerdict{ctx, until}
 }
 
 // Ends lets the connection wait for the parts: ipc.Conn.Call.
-func (p patience) Ends() (first, second <-chan struct{}, limit time.Time) {
-	return p.Done(), nil, p.until
+func (u untilVerdict) Ends() (first, second <-chan struct{}, limit time.Time) {
+	return u.Done(), nil, u.until
 }
 
 // failed is the error of a call that this side ended.

@@ -71,6 +71,7 @@ func (r *router) find(f *flight) (*topic, error) {
 	case f.depth > maxDepth:
 		return nil, ipc.Errorf(ipc.CodeLoop, "the call to %s is nested deeper than %d calls", t.name, maxDepth)
 	}
+	f.msg.Topic = t.name // which is no part of a frame that is kept for it
 	return t, nil
 }
 

@@ -29,7 +29,7 @@ func (b messageBus) Call(ctx context.Context, caller Caller, method string, para
 	return b.s.router.call(ctx, f)
 }
 
-// prepare makes a call of what a caller asks for.
+// prepare makes a call of what a caller asks for. With an error that it may not, f knows at least the topic.
 func (b messageBus) prepare(f *flight, caller Caller, method string, params ipc.Data) error {
 	var m ipc.TargetedMessage
 	if err := ipc.DecodeParams(ipc.ServiceMessageBus, method, params, &m); err != nil {
@@ -41,10 +41,8 @@ func (b messageBus) prepare(f *flight, caller Caller, method string, params ipc.
 	if p := caller.parent; p != nil {
 		f.depth = p.depth + 1
 	}
-	if !caller.Module.Allows(m.Topic) {
-		if err := caller.Deny(false, "call "+m.Topic, "requires", "services", caller.Module.Requires.Services, m.Topic); err != nil {
-			return err
-		}
+	if err := caller.Deny(caller.Module.Allows(m.Topic), "call "+m.Topic, "requires", "services", caller.Module.Requires.Services, m.Topic); err != nil {
+		return err
 	}
 	f.roams = caller.open || caller.Module.AllowsRemote(m.Topic)
 	f.mc = newContext(caller.ID.Module(), caller.TraceID)

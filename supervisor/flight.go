@@ -105,8 +105,17 @@ func (f *flight) begin(ctx context.Context) {
 	if f.mc.Timestamp == 0 {
 		f.mc.Timestamp = f.accepted.Unix()
 	}
-	f.limit, _ = ctx.Deadline()
+	f.asked, f.granted = f.accepted, f.accepted
+	f.limit = time.Time{}
+	f.bound(ctx)
 	f.shorten(f.ttl)
+}
+
+// bound makes the call's time end with ctx's, unless it ends before.
+func (f *flight) bound(ctx context.Context) {
+	if deadline, limited := ctx.Deadline(); limited && (f.limit.IsZero() || deadline.Before(f.limit)) {
+		f.limit = deadline
+	}
 }
 
 // shorten makes the call's time end so long after it has begun, unless it ends before. 0 is any time.

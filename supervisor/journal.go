@@ -97,6 +97,7 @@ func (j *Journal) add(e Entry) {
 	}
 	j.last++
 	e.Seq, e.Time = j.last, time.Now()
+	e.Topic, e.TraceID, e.CallID = strings.Clone(e.Topic), strings.Clone(e.TraceID), strings.Clone(e.CallID) // parts of frames, which need not be kept
 	j.count(e)
 	if len(j.ring) < journalSize {
 		j.ring = append(j.ring, e)

@@ -17,13 +17,12 @@ import (
 //	     └─ false: messageBus.Call
 type passage struct {
 	*delivery
-	router  *router
 	call    flight
 	request *ipc.Request
 	pending ipc.Pending
 
-	mu    sync.Mutex
-	ended bool
+	mu   sync.Mutex
+	over bool // there is a result
 }
 
 // relay passes a module's call on without waiting for it; false leaves it to serve.
@@ -35,7 +34,7 @@ func (s *Supervisor) relay(in *instance, p *incarnation, req *ipc.Request, batch
 	if err != nil {
 		return false
 	}
-	x := &passage{router: s.router, request: req}
+	x := &passage{request: req}
 	if err := (messageBus{s}).prepare(&x.call, caller, req.Method, req.Params); err != nil {
 		return false
 	}
@@ -46,19 +45,19 @@ func (s *Supervisor) relay(in *instance, p *incarnation, req *ipc.Request, batch
 func (r *router) pass(x *passage, batch *ipc.Batch) bool {
 	f := &x.call
 	f.begin(x.request)
-	if away, err := r.away(f); away || err != nil {
+	var parent context.Context
+	if f.parent != nil { // a child never outlives it
+		parent = &f.parent.term
+		f.bound(parent)
+	}
+	if away, err := r.away(f); away || err != nil || x.request.Err() != nil || parent != nil && parent.Err() != nil {
 		return false
 	}
 	if x.delivery = r.admitAtOnce(f); x.delivery == nil {
 		return false
 	}
 	r.passing.Add(1)
-	var parent context.Context
-	if f.parent != nil {
-		parent = &f.parent.term // a child never outlives it
-	}
 	f.term.begin(x.request, parent, f.limit)
-	f.asked, f.granted = f.accepted, f.accepted
 	f.tries, f.mc.Attempt = 1, 1
 	r.follow(x.delivery)
 	p := x.offer.provider
@@ -78,10 +77,9 @@ func (r *router) pass(x *passage, batch *ipc.Batch) bool {
 // bind lets the call end with its parent.
 func (x *passage) bind() {
 	x.mu.Lock()
-	bound := !x.ended && x.call.parent.term.bind(&x.pending)
-	over := !x.ended && !bound
+	late := !x.over && !x.call.parent.term.bind(&x.pending)
 	x.mu.Unlock()
-	if over {
+	if late {
 		x.pending.Abandon(context.Canceled)
 	}
 }
@@ -91,7 +89,7 @@ func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 	r, f := x.router, &x.call
 	f.ended = time.Now()
 	x.mu.Lock()
-	x.ended = true
+	x.over = true
 	if f.parent != nil {
 		f.parent.term.unbind(&x.pending)
 	}

@@ -23,7 +23,8 @@ import (
 // A call that finds a free slot gets it from admit and takes the lock three times: to enter, to give back the slot when the module
 // has answered, to be counted.
 //
-// flight.go has the life of one call, admission.go how it is let in and waits for a slot, topic.go what is waited for.
+// flight.go has the life of one call, admission.go how it is let in and waits for a slot, topic.go what is waited for, passage.go how a
+// module's call goes the same way without a goroutine.
 type router struct {
 	journal *Journal
 	remote  Remote                                             // nil: this supervisor is alone
@@ -165,7 +166,6 @@ func (r *router) conclude(ctx context.Context, f *flight, data ipc.Data, err err
 
 // deliver tries one instance after the other, the first with the slot d, if the call has one already.
 func (r *router) deliver(ctx context.Context, t *topic, d *delivery, f *flight) (data ipc.Data, err error) {
-	f.asked, f.granted = f.accepted, f.accepted
 	f.tries, f.mc.Attempt = f.tries+1, max(f.mc.Attempt, 1)
 	if d == nil {
 		f.granted = time.Time{}
@@ -194,6 +194,7 @@ func (r *router) retry(ctx context.Context, d *delivery, failed error) (ipc.Data
 	if !r.again(ctx, d, failed) {
 		return ipc.Data{}, r.verdict(t, d.offer.provider, f, failed)
 	}
+	f.asked = f.ended
 	return r.deliver(ctx, t, nil, f)
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/ixtrun/ixt/ipc"
@@ -80,7 +81,7 @@ func (f *flight) span(name SpanName, p *provider, start, end time.Time) Span {
 	}
 	if s.TraceID == ([16]byte{}) {
 		sum := sha256.Sum256([]byte(f.mc.TraceID))
-		s.TraceID, s.Trace = [16]byte(sum[:]), f.mc.TraceID
+		s.TraceID, s.Trace = [16]byte(sum[:]), strings.Clone(f.mc.TraceID) // a frame is not kept for it
 	}
 	if p != nil {
 		s.Module, s.Instance = p.instance.id.Name, p.instance.id.Instance

@@ -1,0 +1,229 @@
+package supervisor
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ixtrun/ixt/ipc"
+	"github.com/ixtrun/ixt/manifest"
+)
+
+// wired is a conversation over a connection that there is already.
+type wired struct {
+	silence
+	conn *ipc.Conn
+}
+
+func (w *wired) Err() error { return w.conn.Err() }
+
+func (w *wired) Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+	return w.conn.Handle(ctx, m, mc, watch)
+}
+
+func (w *wired) CallLater(p *ipc.Pending, m ipc.Message, mc ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
+	return w.conn.HandleLater(p, m, mc, limit, to, batch)
+}
+
+// wire returns two connections with each other over a socket.
+func wire(t *testing.T, near, far *ipc.Options) (a, b *ipc.Conn) {
+	dir, err := os.MkdirTemp("", "ixt")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, os.RemoveAll(dir)) }()
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unix"})
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
+	dialed, err := net.DialUnix("unix", nil, listener.Addr().(*net.UnixAddr))
+	require.NoError(t, err)
+	accepted, err := listener.AcceptUnix()
+	require.NoError(t, err)
+	run := func(stream net.Conn, opts *ipc.Options) *ipc.Conn {
+		c := ipc.NewConn(stream, opts)
+		ran := make(chan struct{})
+		go func() {
+			defer close(ran)
+			_ = c.Run(context.Background()) // ends with Close
+		}()
+		t.Cleanup(func() {
+			c.Close()
+			<-ran
+		})
+		c.Enable([]string{ipc.ExtCancel, ipc.ExtRaw}, 0)
+		return c
+	}
+	return run(dialed, near), run(accepted, far)
+}
+
+// asker is a module that calls echo.say through a supervisor, and the parts of that.
+type asker struct {
+	sup      *Supervisor
+	echo     *provider
+	handles  *incarnation
+	module   *ipc.Conn
+	received chan string // topics that the echo was asked
+	answers  chan error  // what it answers
+}
+
+func newAsker(t *testing.T) *asker {
+	a := &asker{handles: &incarnation{}, received: make(chan string, 8), answers: make(chan error, 8)}
+	host, _ := wire(t, nil, &ipc.Options{Handler: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
+		a.received <- req.Message.Topic
+		select {
+		case err := <-a.answers:
+			return ipc.Data{}, err
+		case <-ctx.Done():
+			return ipc.Data{}, ctx.Err()
+		}
+	}})
+	r := instantRouter()
+	a.echo = r.topics["echo.say"].offers[0].provider
+	a.echo.talk, a.echo.instance.s = &wired{conn: host}, &Supervisor{opts: Options{OnDemand: true}}
+	a.sup = &Supervisor{opts: Options{OnDemand: true, Open: true}, router: r, journal: r.journal}
+	a.sup.services = map[string]Service{ipc.ServiceMessageBus: messageBus{a.sup}}
+	m := &manifest.Module{}
+	m.Name, m.Version = "asker", "1.0.0"
+	in := &instance{s: a.sup, module: m, id: ipc.ModuleID{Name: "asker", Version: "1.0.0", Instance: 1}}
+	a.handles.talk = a.echo.talk
+	_, a.module = wire(t, &ipc.Options{
+		Handler: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
+			return a.sup.serve(ctx, in, a.handles, req)
+		},
+		Relay: func(req *ipc.Request, batch *ipc.Batch) bool { return a.sup.relay(in, a.handles, req, batch) },
+	}, nil)
+	return a
+}
+
+func (a *asker) call(ctx context.Context, parent int64, topic string, payload []byte) error {
+	params, err := ipc.Pack(&ipc.TargetedMessage{Message: ipc.Message{Topic: topic, Payload: ipc.OwnPayload(payload)}})
+	if err == nil {
+		_, err = a.module.Service(ctx, ipc.ServiceRequest{Service: ipc.ServiceMessageBus, Method: ipc.MethodCall, Params: params, Parent: parent})
+	}
+	return err
+}
+
+// parent lets handle 7 be open, with a term.
+func (a *asker) parent(ctx context.Context) *flight {
+	f := &flight{provider: a.echo}
+	f.term.begin(ctx, nil, time.Time{})
+	a.handles.handles.add(7, f)
+	return f
+}
+
+func TestAPassageEndsAsAnyCall(t *testing.T) {
+	a := newAsker(t)
+	a.answers <- nil
+	require.NoError(t, a.call(t.Context(), 0, "echo.say", nil))
+	require.Equal(t, "echo.say", <-a.received)
+
+	a.answers <- ipc.Errorf("NOT_TODAY", "no")
+	err := a.call(t.Context(), 0, "echo.say", nil)
+	require.True(t, ipc.IsCode(err, "NOT_TODAY"), "%v", err)
+	require.Equal(t, "echo:1.0.0/instance-001", ipc.AsError(err, "").Origin)
+	<-a.received
+
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- a.call(ctx, 0, "echo.say", nil) }()
+	<-a.received
+	cancel()
+	require.True(t, ipc.IsCode(<-ended, ipc.CodeCancelled))
+
+	parent := a.parent(t.Context())
+	go func() { ended <- a.call(t.Context(), 7, "echo.say", nil) }()
+	<-a.received
+	parent.term.end()
+	require.True(t, ipc.IsCode(<-ended, ipc.CodeCancelled), "a child ends with its parent")
+
+	a.sup.router.passing.Wait()
+	a.sup.router.close()
+	<-a.sup.router.idle
+}
+
+func TestNothingIsDeliveredForAParentThatIsOver(t *testing.T) {
+	a := newAsker(t)
+	a.parent(t.Context()).term.end()
+	err := a.call(t.Context(), 7, "echo.say", nil)
+	require.True(t, ipc.IsCode(err, ipc.CodeCancelled), "%v", err)
+	require.Equal(t, ipc.NotDelivered, ipc.AsError(err, "").Outcome)
+	require.Empty(t, a.received)
+}
+
+// A module that is stuck in a child past its parent's deadline is overdue.
+func TestAChildIsOverdueWithItsParent(t *testing.T) {
+	a := newAsker(t)
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(20*time.Second))
+	defer cancel()
+	a.parent(ctx)
+	ended := make(chan error)
+	go func() { ended <- a.call(t.Context(), 7, "echo.say", nil) }()
+	<-a.received
+	open, overdue := a.sup.router.load(a.echo, time.Now().Add(50*time.Second))
+	require.Equal(t, 1, open)
+	require.InDelta(t, 30*time.Second, overdue, float64(15*time.Second), "not by the topic's timeout, a minute")
+	a.answers <- nil
+	require.NoError(t, <-ended)
+}
+
+// What the journal says about a call keeps no frame.
+func TestTheJournalKeepsNoPayloads(t *testing.T) {
+	a := newAsker(t)
+	payload := make([]byte, 2<<20)
+	kept := func() int64 {
+		for range 4 { // for what a finalizer gives back
+			collected := make(chan struct{})
+			runtime.AddCleanup(new([64]byte), func(c chan struct{}) { close(c) }, collected)
+			runtime.GC()
+			<-collected
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := kept()
+	for range 40 {
+		a.sup.router.mu.Lock()
+		clear(a.sup.router.door.reports) // as if a second had passed
+		a.sup.router.mu.Unlock()
+		require.Error(t, a.call(t.Context(), 0, "no.body", payload))
+	}
+	require.Less(t, kept()-before, int64(30<<20))
+}
+
+// dying takes a call and is gone.
+type dying struct{ silence }
+
+func (*dying) Err() error { return net.ErrClosed }
+
+func (*dying) Call(_ context.Context, _ ipc.Message, _ ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+	watch.Written(1)
+	<-time.After(time.Second)
+	watch.Settled(false)
+	return ipc.Data{}, ipc.Errorf(ipc.CodeModuleGone, "gone")
+}
+
+// The wait of a second attempt begins with the end of the first.
+func TestSpansOfASecondAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := instantRouter()
+		first := r.topics["echo.say"].offers[0]
+		first.rules.Idempotent, first.rules.Attempts = true, 2
+		first.provider.talk = &dying{}
+		m := first.provider.instance.module
+		r.attach(&provider{instance: &instance{module: m, id: ipc.ModuleID{Name: "echo", Version: "1.0.0", Instance: 2}}, talk: &instant{}, limit: 1, handles: &handles{}})
+		var queues []time.Duration
+		r.spans = func(s Span) {
+			if s.Name == SpanQueue {
+				queues = append(queues, s.End.Sub(s.Start))
+			}
+		}
+		r.mustCall(t, newContext(fromHost, ""))
+		require.Equal(t, []time.Duration{0, 0}, queues)
+	})
+}
