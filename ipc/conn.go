@@ -93,7 +93,7 @@ type Conn struct {
 	done     chan struct{} // closed when the connection has ended
 	workers  sync.WaitGroup
 
-	batch   batch     // what is being written; of whoever has claimed the stream (state.writing)
+	burst   burst     // what is being written; of whoever has claimed the stream (state.writing)
 	hasty   *hasty    // writes without waiting; nil: the stream cannot
 	frames  sync.Pool // of *outgoing that have been written
 	large   sync.Pool // likewise, those with much memory

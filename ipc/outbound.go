@@ -51,7 +51,7 @@ type waiter struct {
 	err   error         // why it never will be
 }
 
-// A body up to largeBody is copied into a batch; a larger one is written from where it is. The memory of both serves further
+// A body up to largeBody is copied into a burst; a larger one is written from where it is. The memory of both serves further
 // frames, unless it is more than keepBody.
 const (
 	largeBody = 16 << 10

@@ -35,8 +35,8 @@ type state struct {
 	work       lane      // everything else; bounded by Options.MaxQueued
 	waiting    []*waiter // frames for which work has no room yet, oldest first
 	running    bool      // there is a writing goroutine
-	writing    bool      // somebody writes: the batch is theirs
-	handedOver bool      // what is in the batch is left to the writing goroutine
+	writing    bool      // somebody writes: the burst is theirs
+	handedOver bool      // what is in the burst is left to the writing goroutine
 	held       bool      // what is queued waits for the rest of a Batch
 	stalls     time.Time // since when the writing goroutine waits for the peer to take what it writes; zero: nobody knows
 	farewell   bool      // no more work of this side's own is written

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The stream has one writer at a time: whoever has set state.writing, to whom the batch belongs.
+// The stream has one writer at a time: whoever has set state.writing, to whom the burst belongs.
 //
 //	send ── claim ──> flush ── all was taken ──────────> nobody writes
 //	                    └───── the stream would block ──> writeLoop, which waits for the peer ──> nobody writes
@@ -17,17 +17,17 @@ import (
 // So a call that is alone is written by its caller, without a goroutine to wake, and nobody but writeLoop ever waits for a peer
 // that does not read. What others queue meanwhile is written together.
 
-// Limits of a batch: how much is joined into one write, and the buffer worth keeping for the next.
+// Limits of a burst: how much is joined into one write, and the buffer worth keeping for the next.
 const (
-	batchSize  = 48 << 10
+	burstSize  = 48 << 10
 	keepBuffer = 96 << 10
 )
 
-// maxFlushes is how many batches a sender writes, most of them others', before it leaves the rest to the writing goroutine.
+// maxFlushes is how many bursts a sender writes, most of them others', before it leaves the rest to the writing goroutine.
 const maxFlushes = 4
 
-// batch is what one system call writes.
-type batch struct {
+// burst is what one system call writes.
+type burst struct {
 	buf     []byte // frames one after the other; of large ones only the beginning
 	closed  int    // how much of buf is in parts
 	parts   net.Buffers
@@ -37,18 +37,18 @@ type batch struct {
 	lent    []*outgoing // those with memory that is a part
 }
 
-func (b *batch) reset() {
+func (b *burst) reset() {
 	if cap(b.buf) > keepBuffer {
 		b.buf = nil
 	}
 	clear(b.parts)
 	clear(b.written)
 	clear(b.lent)
-	*b = batch{buf: b.buf[:0], parts: b.parts[:0], written: b.written[:0], lent: b.lent[:0]}
+	*b = burst{buf: b.buf[:0], parts: b.parts[:0], written: b.written[:0], lent: b.lent[:0]}
 }
 
-// add puts a frame into the batch; copied says that it holds nothing of the frame's memory.
-func (b *batch) add(o *outgoing) (copied bool) {
+// add puts a frame into the burst; copied says that it holds nothing of the frame's memory.
+func (b *burst) add(o *outgoing) (copied bool) {
 	b.size += o.size()
 	var rest []byte
 	b.buf, rest = appendHead(b.buf, o)
@@ -61,7 +61,7 @@ func (b *batch) add(o *outgoing) (copied bool) {
 }
 
 // put adds what follows, and reports whether it has copied it.
-func (b *batch) put(p []byte) (copied bool) {
+func (b *burst) put(p []byte) (copied bool) {
 	if len(p) <= largeBody {
 		b.buf = append(b.buf, p...)
 		return true
@@ -96,7 +96,7 @@ func appendHead(dst []byte, o *outgoing) (head, rest []byte) {
 }
 
 // close makes what is in buf a part.
-func (b *batch) close() {
+func (b *burst) close() {
 	if len(b.buf) > b.closed {
 		b.parts = append(b.parts, b.buf[b.closed:])
 		b.closed = len(b.buf)
@@ -104,7 +104,7 @@ func (b *batch) close() {
 }
 
 // wrote says that n bytes more have been written.
-func (b *batch) wrote(n int) {
+func (b *burst) wrote(n int) {
 	for len(b.left) > 0 && n >= len(b.left[0]) {
 		n -= len(b.left[0])
 		b.left = b.left[1:]
@@ -134,12 +134,12 @@ func (c *Conn) flush(crowded bool) {
 		if !c.take(time.Time{}) {
 			return
 		}
-		n, err := c.hasty.write(c.batch.left)
+		n, err := c.hasty.write(c.burst.left)
 		if err != nil {
 			c.deafen(err)
 			return
 		}
-		if c.batch.wrote(n); len(c.batch.left) > 0 {
+		if c.burst.wrote(n); len(c.burst.left) > 0 {
 			break
 		}
 	}
@@ -166,11 +166,11 @@ func (c *Conn) writeLoop() {
 				s.handedOver, due = false, true
 			case !s.writing && s.queued():
 				s.writing, due = true, true
-				c.batch.reset()
+				c.burst.reset()
 			}
 		})
 		for due && failed == nil {
-			if _, failed = c.batch.left.WriteTo(c.rw); failed != nil {
+			if _, failed = c.burst.left.WriteTo(c.rw); failed != nil {
 				c.deafen(failed)
 				break
 			}
@@ -206,11 +206,11 @@ func (c *Conn) endDeaf(cause error) {
 	}
 }
 
-// take moves the next frames into the batch; false if there are none, and then nobody writes any more. From here on their calls
+// take moves the next frames into the burst; false if there are none, and then nobody writes any more. From here on their calls
 // count as written. The caller has the stream, and waits for the peer from stalls on, if that is not zero.
 func (c *Conn) take(stalls time.Time) bool {
 	c.mu.Lock()
-	s, b := &c.state, &c.batch
+	s, b := &c.state, &c.burst
 	for _, o := range b.lent { // they have been written
 		c.recycle(o)
 	}
@@ -226,7 +226,7 @@ func (c *Conn) take(stalls time.Time) bool {
 	s.admit()
 	c.unlock()
 	if !any {
-		return false // and the batch may be another's already
+		return false // and the burst may be another's already
 	}
 	for _, call := range b.written {
 		call.watch.written(call.id)
@@ -237,7 +237,7 @@ func (c *Conn) take(stalls time.Time) bool {
 func (c *Conn) takeFrom(l *lane) {
 	n := 0
 	for _, o := range l.frames {
-		if c.batch.size >= batchSize {
+		if c.burst.size >= burstSize {
 			break
 		}
 		n++
@@ -245,7 +245,7 @@ func (c *Conn) takeFrom(l *lane) {
 		if o.call != nil {
 			c.register(o)
 		}
-		if c.batch.add(o) {
+		if c.burst.add(o) {
 			c.recycle(o)
 		}
 	}
@@ -259,6 +259,6 @@ func (c *Conn) register(o *outgoing) {
 	o.id, o.call.id = s.lastOut, s.lastOut
 	s.calls[o.id] = o.call
 	if o.call.watch.Watch != nil {
-		c.batch.written = append(c.batch.written, o.call)
+		c.burst.written = append(c.burst.written, o.call)
 	}
 }
