@@ -60,6 +60,24 @@ func TestNodesThatWereThereAreRemembered(t *testing.T) {
 	a.awaitNode("b", host.NodeStopped)
 }
 
+// heart publishes heartbeats of nodes, whose other members are given.
+func heart(t *testing.T, s *server) func(node, members string) {
+	conn, err := nats.Connect(s.url())
+	require.NoError(t, err)
+	t.Cleanup(conn.Close)
+	return func(node, members string) {
+		require.NoError(t, conn.Publish("ixt.node."+node+".alive", []byte(`{"node":"`+node+`",`+members+`}`)))
+	}
+}
+
+// requireTaken checks which node answered a call, and at which attempt.
+func requireTaken(t *testing.T, r result, node string, attempt int) {
+	t.Helper()
+	require.NoError(t, r.err)
+	require.Equal(t, node, r.saw.Node)
+	require.Equal(t, attempt, r.saw.Context.Attempt)
+}
+
 // awaitTopics waits until a node offers something.
 func (r *rig) awaitTopics(node string) (topics map[string][]string) {
 	require.Eventually(r.t, func() bool {
@@ -78,12 +96,8 @@ func TestNodesAreRememberedWithinBounds(t *testing.T) {
 	s := newServer(t)
 	a := newNode(t, s, "a")
 	a.start()
-	conn, err := nats.Connect(s.url())
-	require.NoError(t, err)
-	defer conn.Close()
-	beat := func(node, state string) {
-		require.NoError(t, conn.Publish("ixt.node."+node+".alive", []byte(`{"node":"`+node+`","id":"`+node+`",`+state+`}`)))
-	}
+	publish := heart(t, s)
+	beat := func(node, state string) { publish(node, `"id":"`+node+`",`+state) }
 	require.Eventually(t, func() bool { // heartbeats may come before anybody listens
 		beat("first", `"serving":true`)
 		return a.node("first") != nil
@@ -125,10 +139,7 @@ func TestCallIsTakenOnByANodeThatComesLater(t *testing.T) {
 	requireError(t, <-unlimited, ipc.CodeModuleGone, ipc.Unknown) // it might wait for ever
 	a.awaitNode("b", host.NodeGone)
 	c.start()
-	r := <-out
-	require.NoError(t, r.err)
-	require.Equal(t, "c", r.saw.Node)
-	require.Equal(t, 2, r.saw.Context.Attempt)
+	requireTaken(t, <-out, "c", 2)
 }
 
 // ... and to this node, when a module here becomes ready within its time.
@@ -148,10 +159,7 @@ func TestCallComesHomeWhenItsNodeDies(t *testing.T) {
 	doomed.kill()
 	a.awaitNode("b", host.NodeGone)
 	require.NoError(t, a.Start("work"))
-	r := <-out
-	require.NoError(t, r.err)
-	require.Equal(t, "a", r.saw.Node)
-	require.Equal(t, 2, r.saw.Context.Attempt)
+	requireTaken(t, <-out, "a", 2)
 }
 
 // A node that is gone without anybody having noticed holds a call up until another one comes, or the call's time is over.
@@ -161,25 +169,18 @@ func TestCallToANodeThatIsNotThereAnyMore(t *testing.T) {
 	a, b := newNode(t, s, "a"), newNode(t, s, "b")
 	b.witness("work", exportDo)
 	a.start()
-	conn, err := nats.Connect(s.url())
-	require.NoError(t, err)
-	defer conn.Close()
-	ghost := func() {
-		require.NoError(t, conn.Publish("ixt.node.ghost.alive", []byte(`{"node":"ghost","id":"g","serving":true,"topics":{"work.do":{"modules":["work:1.0.0"]}}}`)))
-	}
+	publish := heart(t, s)
+	ghost := func() { publish("ghost", `"id":"g","serving":true,"topics":{"work.do":{"modules":["work:1.0.0"]}}`) }
 	require.Eventually(t, func() bool { // heartbeats may come before anybody listens
 		ghost()
 		return a.host.Provides("work.do", "ghost")
 	}, patience, 50*time.Millisecond)
-	_, err = a.send(supervisor.Message{Topic: "work.do", TTL: 50 * time.Millisecond})
+	_, err := a.send(supervisor.Message{Topic: "work.do", TTL: 50 * time.Millisecond})
 	requireError(t, err, ipc.CodeUnavailable, ipc.NotDelivered)
 	ghost()
 	out := a.sendOff(supervisor.Message{Topic: "work.do", TTL: patience})
 	b.start()
-	r := <-out
-	require.NoError(t, r.err)
-	require.Equal(t, "b", r.saw.Node)
-	require.Equal(t, 1, r.saw.Context.Attempt)
+	requireTaken(t, <-out, "b", 1)
 }
 
 // What was killed and is there again at once is not said to be gone.
@@ -188,12 +189,8 @@ func TestNodeIsRestartedAtOnce(t *testing.T) {
 	s := newServer(t)
 	a := newNode(t, s, "a")
 	a.start()
-	conn, err := nats.Connect(s.url())
-	require.NoError(t, err)
-	defer conn.Close()
-	beat := func(id, started string) {
-		require.NoError(t, conn.Publish("ixt.node.b.alive", []byte(`{"node":"b","id":"`+id+`","serving":true,"started":"`+started+`"}`)))
-	}
+	publish := heart(t, s)
+	beat := func(id, started string) { publish("b", `"id":"`+id+`","serving":true,"started":"`+started+`"`) }
 	require.Eventually(t, func() bool { // heartbeats may come before anybody listens
 		beat("1", "2026-01-01T00:00:00Z")
 		return a.node("b") != nil

@@ -38,11 +38,17 @@ func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
 // Handle sends a message to the module and returns the answer's data, an object. What is left until ctx's deadline goes along
 // as the message's TTL. watch is as in Call.
 func (c *Conn) Handle(ctx context.Context, m Message, mc Context, watch Watch) (Data, error) {
+	limit, _ := ctx.Deadline()
+	return c.call(ctx, c.handle(m, mc, limit), watch)
+}
+
+// handle is a message on its way to the module, with the time that is left until limit, which may be zero.
+func (c *Conn) handle(m Message, mc Context, limit time.Time) *decoded {
 	d := c.draft()
 	d.message, d.context = m, mc
-	d.message.TTLMS = timeLeft(ctx)
+	d.message.TTLMS = timeLeft(limit)
 	d.Type, d.Message, d.Context = TypeHandle, &d.message, &d.context
-	return c.call(ctx, d, watch)
+	return d
 }
 
 // Health asks the module how it is.
@@ -88,7 +94,8 @@ type ServiceRequest struct {
 // Service sends a module's request to its host and returns the answer's data.
 func (c *Conn) Service(ctx context.Context, r ServiceRequest) (Data, error) {
 	d := c.draft()
-	d.Type, d.Service, d.Method, d.Params, d.Parent, d.TTLMS = TypeServiceRequest, r.Service, r.Method, r.Params, r.Parent, timeLeft(ctx)
+	deadline, _ := ctx.Deadline()
+	d.Type, d.Service, d.Method, d.Params, d.Parent, d.TTLMS = TypeServiceRequest, r.Service, r.Method, r.Params, r.Parent, timeLeft(deadline)
 	if r.TTL > 0 {
 		d.TTLMS = milliseconds(r.TTL)
 	}
@@ -99,10 +106,9 @@ func (c *Conn) Service(ctx context.Context, r ServiceRequest) (Data, error) {
 	return c.call(ctx, d, nil)
 }
 
-// timeLeft is the time until ctx's deadline in ms, 0 if it has none; a deadline already passed leaves the smallest time.
-func timeLeft(ctx context.Context) int64 {
-	deadline, ok := ctx.Deadline()
-	if !ok {
+// timeLeft is the time until a deadline in ms, 0 if that is zero; one already passed leaves the smallest time.
+func timeLeft(deadline time.Time) int64 {
+	if deadline.IsZero() {
 		return 0
 	}
 	return max(milliseconds(time.Until(deadline)), 1)

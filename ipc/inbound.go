@@ -52,8 +52,7 @@ func (c *Conn) readLoop(in *reading) error {
 		case err != nil:
 			return err
 		case in.caller != nil && in.caller.over():
-			c.update(c.readOnward)
-			return errRelieved
+			return c.pass()
 		case kept:
 			next = c.spare()
 		}
@@ -78,8 +77,7 @@ func (c *Conn) unreadable(err error) error {
 	case errors.As(err, &big):
 		return c.oversize(big)
 	case err == errStopped:
-		c.update(c.readOnward)
-		return errRelieved
+		return c.pass()
 	case errors.Is(err, syscall.ECONNRESET): // a peer that vanished looks the same whether or not it left unread bytes behind
 		return io.EOF
 	}

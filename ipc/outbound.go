@@ -143,16 +143,7 @@ func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
 	}
 	c.mu.Lock()
 	w, err := c.offer(o, urgent)
-	if err == nil && o.call != nil {
-		c.enter(&c.state, o.call)
-	}
-	c.state.held = false
-	mine := err == nil && c.claim()
-	crowded := !urgent && len(c.state.calls)+len(c.state.inbound) > 1
-	c.unlock()
-	if mine {
-		c.flush(crowded)
-	}
+	c.dispatch(o, err, urgent, nil)
 	if w == nil {
 		return err
 	}
@@ -171,6 +162,24 @@ func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
 		}
 	})
 	return err
+}
+
+// dispatch goes on with a frame that has been offered, unless that failed, and releases the lock: somebody reads the answer, and if
+// nobody writes, the caller does, unless the frame waits for the rest of a batch.
+func (c *Conn) dispatch(o *outgoing, failed error, urgent bool, batch *Batch) {
+	s := &c.state
+	mine := false
+	if failed == nil {
+		if o.call != nil {
+			c.enter(s, o.call)
+		}
+		mine = !batch.hold(c) && c.claim()
+	}
+	crowded := !urgent && batch == nil && len(s.calls)+len(s.inbound) > 1
+	c.unlock()
+	if mine {
+		c.flush(crowded)
+	}
 }
 
 // offer queues a frame, lets it wait for room, or refuses it.

@@ -24,13 +24,7 @@ type Pending struct {
 // at the latest, if that is not zero. An error says that it was not sent, for there was no room or the connection has ended; then
 // the Receiver hears nothing.
 func (c *Conn) HandleLater(p *Pending, m Message, mc Context, limit time.Time, to Receiver, batch *Batch) error {
-	d := c.draft()
-	d.message, d.context = m, mc
-	if !limit.IsZero() {
-		d.message.TTLMS = max(milliseconds(time.Until(limit)), 1)
-	}
-	d.Type, d.Message, d.Context = TypeHandle, &d.message, &d.context
-	o, err := c.encodeRequest(d)
+	o, err := c.encodeRequest(c.handle(m, mc, limit))
 	if err != nil {
 		return err
 	}
@@ -59,15 +53,7 @@ func (c *Conn) post(o *outgoing, answers *Request, batch *Batch) error {
 	} else {
 		_, err = c.offer(o, false)
 	}
-	if err == nil && o.call != nil {
-		c.enter(s, o.call)
-	}
-	mine := err == nil && !batch.hold(c) && c.claim()
-	crowded := batch == nil && len(s.calls)+len(s.inbound) > 1
-	c.unlock()
-	if mine {
-		c.flush(crowded)
-	}
+	c.dispatch(o, err, false, batch)
 	return err
 }
 

@@ -165,6 +165,12 @@ func (c *Conn) leave(s *state, call *call, more bool) (relieved bool) {
 	return true
 }
 
+// pass leaves reading to a goroutine before the answer has come that a caller reads for.
+func (c *Conn) pass() error {
+	c.update(c.readOnward)
+	return errRelieved
+}
+
 // kick makes a caller who reads stop as soon as a frame has come whole.
 func (t *turn) kick() {
 	t.kicked = true

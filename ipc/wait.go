@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// parted is a ctx that can be waited for by its parts: it ends when one of two channels is closed, and at a limit; each may be
+// Parted is a ctx that Call waits for by its parts: it ends when one of two channels is closed, and at a limit; each may be
 // absent. Its Done would cost it a timer, and a place in the list of each ctx that it depends on. If there is a limit, a channel that
 // is closed because time is over ends nothing.
-type parted interface {
+type Parted interface {
 	context.Context
 	Ends() (first, second <-chan struct{}, limit time.Time)
 }
@@ -22,7 +22,7 @@ type waits struct {
 }
 
 func waitsOf(ctx context.Context) (w waits) {
-	if p, is := ctx.(parted); is {
+	if p, is := ctx.(Parted); is {
 		w.first, w.second, w.limit = p.Ends()
 	} else {
 		w.first = ctx.Done()

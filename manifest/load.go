@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/ixtrun/ixt/manifest/internal/document"
@@ -33,6 +35,17 @@ func Load(path string) (*Manifest, error) {
 		return nil, err
 	}
 	return Parse(path, src)
+}
+
+// CheckString asks Parse about one string: text is a manifest in which it stands for %s, in quotes. Where it may not, the error is or
+// has in it a [Problem].
+func CheckString(text, value string) error {
+	quoted, err := json.Marshal(value) // a JSON string is a TOML string
+	if err != nil {
+		return err
+	}
+	_, err = Parse("", []byte(strings.Replace(text, "%s", string(quoted), 1)))
+	return err
 }
 
 // Parse is [Load] for a file that has been read already. Paths in it are relative to the directory of file.

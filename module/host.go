@@ -108,7 +108,7 @@ func pastDeadline(ctx context.Context, deadline, handler time.Time) untilVerdict
 	return untilVerdict{ctx, until}
 }
 
-// Ends lets the connection wait for the parts: ipc.Conn.Call.
+// Ends are the parts that the connection waits for: ipc.Parted.
 func (u untilVerdict) Ends() (first, second <-chan struct{}, limit time.Time) {
 	return u.Done(), nil, u.until
 }

@@ -10,33 +10,20 @@ import (
 	"github.com/ixtrun/ixt/manifest"
 )
 
-// admit finds the topic, counts the call as open and gives it a slot if one is free.
-func (r *router) admit(f *flight) (*topic, *delivery, error) {
+// admit finds the topic, counts the call as open and gives it a slot if one is free. If none is, a call that cannot wait is not counted.
+func (r *router) admit(f *flight, waits bool) (*topic, *delivery, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t, err := r.find(f)
 	if err != nil {
 		return nil, nil, err
 	}
-	r.open++
-	f.shorten(t.timeout())
-	return t, t.take(f), nil
-}
-
-// admitAtOnce is admit for a call that needs a slot now: nil if there is none for it, and then it is not counted.
-func (r *router) admitAtOnce(f *flight) *delivery {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	t, err := r.find(f)
-	if err != nil {
-		return nil
-	}
 	d := t.take(f)
-	if d != nil {
+	if d != nil || waits {
 		r.open++
 		f.shorten(t.timeout())
 	}
-	return d
+	return t, d, nil
 }
 
 // check is whether call would let the call in, here or elsewhere.

@@ -113,9 +113,7 @@ func (f *flight) begin(ctx context.Context) {
 
 // bound makes the call's time end with ctx's, unless it ends before.
 func (f *flight) bound(ctx context.Context) {
-	if deadline, limited := ctx.Deadline(); limited && (f.limit.IsZero() || deadline.Before(f.limit)) {
-		f.limit = deadline
-	}
+	f.limit = earlier(f.limit, ctx)
 }
 
 // shorten makes the call's time end so long after it has begun, unless it ends before. 0 is any time.

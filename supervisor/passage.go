@@ -53,7 +53,7 @@ func (r *router) pass(x *passage, batch *ipc.Batch) bool {
 	if away, err := r.away(f); away || err != nil || x.request.Err() != nil || parent != nil && parent.Err() != nil {
 		return false
 	}
-	if x.delivery = r.admitAtOnce(f); x.delivery == nil {
+	if _, x.delivery, _ = r.admit(f, false); x.delivery == nil {
 		return false
 	}
 	r.passing.Add(1)

@@ -132,7 +132,7 @@ func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
 	if away {
 		return r.callRemote(ctx, f)
 	}
-	t, d, err := r.admit(f)
+	t, d, err := r.admit(f, true)
 	switch {
 	case err == nil:
 	case ipc.IsCode(err, ipc.CodeNoProvider) && r.elsewhere(f):

@@ -34,20 +34,21 @@ func newTerm(first, second context.Context, limit time.Time) *term {
 
 // begin is newTerm for a term that is part of something.
 func (t *term) begin(first, second context.Context, limit time.Time) {
-	t.first, t.second, t.limit = first, second, limit
-	t.shorten(first)
+	t.first, t.second, t.limit = first, second, earlier(limit, first)
 	if above, is := first.(*term); is && second == nil {
 		t.first, t.second = above.first, above.second
 	}
 	if second != nil {
-		t.shorten(second)
+		t.limit = earlier(t.limit, second)
 	}
 }
 
-func (t *term) shorten(by context.Context) {
-	if deadline, limited := by.Deadline(); limited && (t.limit.IsZero() || deadline.Before(t.limit)) {
-		t.limit = deadline
+// earlier is the limit, or the deadline of ctx if that comes before; zero if there is neither.
+func earlier(limit time.Time, ctx context.Context) time.Time {
+	if deadline, limited := ctx.Deadline(); limited && (limit.IsZero() || deadline.Before(limit)) {
+		return deadline
 	}
+	return limit
 }
 
 // Deadline is the limit.
@@ -82,14 +83,9 @@ func (t *term) reason() error {
 
 func (t *term) late() bool { return !t.limit.IsZero() && !time.Now().Before(t.limit) }
 
-// parted is a ctx that can be waited for by its parts: it ends when one of two channels is closed, and at a limit; each may be absent.
-type parted interface {
-	Ends() (first, second <-chan struct{}, limit time.Time)
-}
-
 // Ends are the parts that may end the term while somebody waits.
 func (t *term) Ends() (first, second <-chan struct{}, limit time.Time) {
-	if p, is := t.first.(parted); is {
+	if p, is := t.first.(ipc.Parted); is {
 		first, second, _ = p.Ends()
 	} else {
 		first = t.first.Done()

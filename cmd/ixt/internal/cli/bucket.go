@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -63,11 +61,7 @@ func (a *app) needBucket(cmd *cobra.Command, service, name string) error {
 
 // checkBucket asks the manifest's own rule: a bucket that no manifest can name would be of no use to modules.
 func checkBucket(cmd *cobra.Command, name string) error {
-	quoted, err := json.Marshal(name) // a JSON string is a TOML string
-	if err != nil {
-		return err
-	}
-	_, err = manifest.Parse("", fmt.Appendf(nil, "schema_version = \"3.0\"\nmodule = { name = \"any\", version = \"0.1.0\" }\nrequires.kv = [%s]\n", quoted))
+	err := manifest.CheckString("schema_version = \"3.0\"\nmodule = { name = \"any\", version = \"0.1.0\" }\nrequires.kv = [%s]\n", name)
 	var problem manifest.Problem
 	if errors.As(err, &problem) {
 		return usage(cmd, "%s; %s", problem.Message, problem.Remedy)

@@ -2,9 +2,7 @@ package scaffold
 
 import (
 	"embed"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -88,11 +86,7 @@ func (m *module) next(lang Language, dir string) []string {
 
 // checkName asks the manifest's own rule.
 func checkName(name string) error {
-	quoted, err := json.Marshal(name) // a JSON string is a TOML string
-	if err != nil {
-		return err
-	}
-	_, err = manifest.Parse("", fmt.Appendf(nil, "schema_version = \"3.0\"\nmodule = { name = %s, version = \"0.1.0\" }\n", quoted))
+	err := manifest.CheckString("schema_version = \"3.0\"\nmodule = { name = %s, version = \"0.1.0\" }\n", name)
 	var problem manifest.Problem
 	if errors.As(err, &problem) {
 		return &NameError{Name: name, Message: problem.Message, Remedy: problem.Remedy}
