@@ -18,12 +18,13 @@ type call struct {
 	quick     bool // the answer may come soon
 	reads     bool // its caller has had the turn to read
 	abandoned bool // its caller has returned; the peer still owes the answer
+	forgotten bool // nobody but its caller knows it any more: its memory can be used again
 	watch     watch
 }
 
 // finish ends a call for which nothing is owed any more: its caller wakes, or has long gone.
 func (s *state) finish(c *call, data Data, err error) {
-	s.later(c.watch.settle)
+	s.later(func() { c.watch.settle() })
 	if !c.over {
 		s.end(c, data, err)
 	}
@@ -52,12 +53,11 @@ func (c *Conn) Call(ctx context.Context, req *Envelope, watch Watch) (Data, erro
 
 // call is Call for a draft, which it takes back.
 func (c *Conn) call(ctx context.Context, req *decoded, watch Watch) (Data, error) {
-	call := &call{answer: answerType(&req.Envelope), quick: quick(&req.Envelope)}
-	call.watch.Watch = watch
+	call := c.ask(&req.Envelope, watch)
 	urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
 	o, err := c.encodeRequest(req)
 	if err == nil {
-		call.finished, call.waits = c.signal(), waitsOf(ctx)
+		call.waits = waitsOf(ctx)
 		o.call = call
 		err = c.send(ctx, o, urgent)
 	}
@@ -70,8 +70,11 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch Watch) (Data, error
 		c.workers.Done()
 	}
 	c.await(ctx, call)
-	c.signals.Put(call.finished) // its only signal has come
-	return call.data, call.err
+	data, err := call.data, call.err
+	if call.forgotten {
+		c.asked.Put(call)
+	}
+	return data, err
 }
 
 // quick reports whether a request may be answered within a moment.
@@ -79,12 +82,14 @@ func quick(e *Envelope) bool {
 	return e.Type != TypeInit && e.Type != TypeHealthCheck && e.Type != TypeShutdown
 }
 
-// signal returns a channel for call.finished.
-func (c *Conn) signal() chan struct{} {
-	if used, ok := c.signals.Get().(chan struct{}); ok {
-		return used
+// ask returns a call for a request that is about to be sent.
+func (c *Conn) ask(req *Envelope, w Watch) *call {
+	used, ok := c.asked.Get().(*call)
+	if !ok {
+		used = &call{finished: make(chan struct{}, 1)}
 	}
-	return make(chan struct{}, 1)
+	*used = call{answer: answerType(req), finished: used.finished, quick: quick(req), watch: watch{Watch: w}}
+	return used
 }
 
 // Notify sends a notification; it waits for room in the queue, not for the peer to read it.
@@ -156,12 +161,13 @@ func (c *Conn) answered(e *Envelope, data Data, err error, in *reading) error {
 	}
 	relieved := c.leave(s, call, in.behind > 0)
 	c.unlock()
-	call.watch.settle()
+	told := call.watch.settle()
 	switch {
 	case late:
 	case call.receiver != nil:
 		call.receiver.Ended(call.data, call.err, in.batch)
 	default:
+		call.forgotten = told // else who writes it has not come to that yet
 		call.finished <- struct{}{}
 	}
 	if relieved {

@@ -93,13 +93,13 @@ type Conn struct {
 	done     chan struct{} // closed when the connection has ended
 	workers  sync.WaitGroup
 
-	burst   burst     // what is being written; of whoever has claimed the stream (state.writing)
-	hasty   *hasty    // writes without waiting; nil: the stream cannot
-	frames  sync.Pool // of *outgoing that have been written
-	large   sync.Pool // likewise, those with much memory
-	signals sync.Pool // of channels for call.finished
-	spares  sync.Pool // of *Request that are empty
-	drafts  sync.Pool // of *decoded for envelopes that are encoded and forgotten
+	burst  burst     // what is being written; of whoever has claimed the stream (state.writing)
+	hasty  *hasty    // writes without waiting; nil: the stream cannot
+	frames sync.Pool // of *outgoing that have been written
+	large  sync.Pool // likewise, those with much memory
+	asked  sync.Pool // of *call that have been answered
+	spares sync.Pool // of *Request that are empty
+	drafts sync.Pool // of *decoded for envelopes that are encoded and forgotten
 }
 
 // NewConn returns a Conn over rw, which it owns from here on. Closing rw must end a Read and a Write that are under way.

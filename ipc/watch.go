@@ -20,6 +20,7 @@ type watch struct {
 	Watch
 	answered bool // set before settle
 	mu       sync.Mutex
+	told     bool // written has been called
 	settled  bool
 }
 
@@ -29,17 +30,20 @@ func (w *watch) written(id int64) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.told = true
 	if !w.settled {
 		w.Written(id)
 	}
 }
 
-func (w *watch) settle() {
+// settle reports whether nothing is left to be said.
+func (w *watch) settle() (told bool) {
 	if w.Watch == nil {
-		return
+		return true
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.settled = true
 	w.Settled(w.answered)
+	return w.told
 }
