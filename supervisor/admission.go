@@ -28,6 +28,7 @@ func (r *router) admit(f *flight, waits bool) (*topic, *delivery, error) {
 
 // check is whether call would let the call in, here or elsewhere.
 func (r *router) check(f *flight) error {
+	f.begin(context.Background(), nil)
 	away, err := r.away(f)
 	switch {
 	case err != nil:
@@ -75,7 +76,7 @@ func (r *router) noProvider(name string) error {
 }
 
 // acquire waits for a provider with a free slot and takes the slot.
-func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*delivery, error) {
+func (r *router) acquire(t *topic, f *flight) (*delivery, error) {
 	w := &waiter{priority: min(max(f.msg.Priority, ipc.Low), ipc.Urgent), flight: f, granted: make(chan *delivery, 1)}
 	d, err := r.place(t, f, w)
 	if d != nil || err != nil {
@@ -88,7 +89,7 @@ func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*delivery, e
 				return nil, errElsewhere
 			}
 			r.demand(f.modules)
-			if o := r.outlook(f.modules, f.limit); o.hopeless && r.leave(t, w) {
+			if o := r.outlook(f.modules, f.term.limit); o.hopeless && r.leave(t, w) {
 				return nil, ipc.Errorf(ipc.CodeUnavailable, "%s", o.why)
 			}
 		}
@@ -96,11 +97,11 @@ func (r *router) acquire(ctx context.Context, t *topic, f *flight) (*delivery, e
 		case d := <-w.granted:
 			return d, nil
 		case <-changed:
-		case <-ctx.Done():
+		case <-f.term.Done():
 			if !r.leave(t, w) {
 				r.release(<-w.granted) // the slot came in the same moment
 			}
-			return nil, r.expired(ctx, t, f)
+			return nil, r.expired(t, f)
 		}
 	}
 }
@@ -144,8 +145,8 @@ func (r *router) leave(t *topic, w *waiter) bool {
 }
 
 // expired says why a call that waited for a provider got none.
-func (r *router) expired(ctx context.Context, t *topic, f *flight) error {
-	if errors.Is(ctx.Err(), context.Canceled) {
+func (r *router) expired(t *topic, f *flight) error {
+	if errors.Is(f.term.Err(), context.Canceled) {
 		return gaveUp()
 	}
 	if _, orphaned := r.prospects(t, f); orphaned {
@@ -215,8 +216,8 @@ func (r *router) load(p *provider, now time.Time) (open int, overdue time.Durati
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, d := range p.open {
-		if !d.limit.IsZero() {
-			overdue = max(overdue, now.Sub(d.limit))
+		if limit, limited := d.term.Deadline(); limited {
+			overdue = max(overdue, now.Sub(limit))
 		}
 	}
 	return len(p.open), overdue

@@ -29,8 +29,8 @@ func newCounts() counts { return counts{failed: map[failure]uint64{}} }
 
 // end counts a call that has ended. p is nil if nobody had it, e if it succeeded.
 func (c *counts) end(f *flight, p *provider, e *ipc.Error) {
-	if !f.ended.IsZero() {
-		c.whole.observe(f.ended.Sub(f.accepted))
+	if f.ended != never {
+		c.whole.observe(f.ended)
 		c.attempt(f, e)
 	}
 	if e == nil {
@@ -48,7 +48,7 @@ func (c *counts) end(f *flight, p *provider, e *ipc.Error) {
 
 // remote counts a call that another supervisor has ended.
 func (c *counts) remote(f *flight, e *ipc.Error) {
-	c.whole.observe(f.ended.Sub(f.accepted))
+	c.whole.observe(f.ended)
 	if e == nil {
 		c.done++
 		return
@@ -60,11 +60,11 @@ func (c *counts) remote(f *flight, e *ipc.Error) {
 // not wait.
 func (c *counts) attempt(f *flight, e *ipc.Error) {
 	switch {
-	case !f.granted.IsZero():
-		c.queue.observe(f.granted.Sub(f.asked))
-		c.handling.observe(f.ended.Sub(f.granted))
+	case f.granted != never:
+		c.queue.observe(f.granted - f.asked)
+		c.handling.observe(f.ended - f.granted)
 	case e.Code != ipc.CodeBusy && e.Code != ipc.CodeLoop:
-		c.queue.observe(f.ended.Sub(f.asked))
+		c.queue.observe(f.ended - f.asked)
 	}
 }
 

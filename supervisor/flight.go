@@ -23,28 +23,29 @@ type flight struct {
 	ttl      time.Duration // the caller's limit, within the topic's; 0: none
 	modules  []string      // those that may get it
 	node     string        // the only node that may get it; "": any
-	roams    bool          // it may go to another supervisor
-	foreign  bool          // it comes from one
 	parent   *flight       // the call in whose handling this one was made
 	depth    int           // number of ancestors
-	accepted time.Time     // when the supervisor took it on
-	limit    time.Time     // when its time is over; zero: never
 	tries    int           // at finding an instance; those that delivered nothing are no attempts
-	asked    time.Time     // when the latest try began
-	granted  time.Time     // when it found one; zero: it has not
-	ended    time.Time     // when it ended
+	accepted time.Time     // when the supervisor took it on; from then on is counted
+	asked    time.Duration // when the latest try began
+	granted  time.Duration // when it found one; never: it has not
+	ended    time.Duration // when it ended; never: it has not
 	handling atomic.Uint64 // its SpanHandle, if somebody traces
 	term     term          // the ctx of what is done for it, which ends with it
 	first    delivery      // its first attempt
 	provider *provider     // who has it now; guarded by router.mu
+	roams    bool          // it may go to another supervisor
+	foreign  bool          // it comes from one
 	gaveUp   bool          // its caller does not wait for the answer any more; guarded by router.mu
 	answered bool          // the module has answered; guarded by router.mu
 }
 
+// never is a time of a flight that has not come.
+const never time.Duration = -1
+
 // delivery is one attempt at a call: it holds a slot until the module owes nothing more.
 type delivery struct {
 	*flight
-	router   *router
 	offer    *offer
 	place    int // among the provider's open ones; guarded by router.mu
 	attempt  int
@@ -99,30 +100,24 @@ func (f *flight) waitsForItself(t *topic) bool {
 	return true
 }
 
-// begin starts the call's time: what ctx leaves it, and its own limit.
-func (f *flight) begin(ctx context.Context) {
+// begin starts the call's time: what ctx and parent, which may be nil, leave it, and its own limit.
+func (f *flight) begin(ctx, parent context.Context) {
 	f.accepted = time.Now()
 	if f.mc.Timestamp == 0 {
 		f.mc.Timestamp = f.accepted.Unix()
 	}
-	f.asked, f.granted = f.accepted, f.accepted
-	f.limit = time.Time{}
-	f.bound(ctx)
+	f.asked, f.granted, f.ended = 0, 0, never
+	f.term.begin(ctx, parent, time.Time{})
 	f.shorten(f.ttl)
 }
 
-// bound makes the call's time end with ctx's, unless it ends before.
-func (f *flight) bound(ctx context.Context) {
-	f.limit = earlier(f.limit, ctx)
-}
+// age is the time since the call was accepted.
+func (f *flight) age() time.Duration { return time.Since(f.accepted) }
 
 // shorten makes the call's time end so long after it has begun, unless it ends before. 0 is any time.
 func (f *flight) shorten(ttl time.Duration) {
-	if ttl <= 0 {
-		return
-	}
-	if end := f.accepted.Add(ttl); f.limit.IsZero() || end.Before(f.limit) {
-		f.limit = end
+	if ttl > 0 {
+		f.term.shorten(f.accepted.Add(ttl))
 	}
 }
 
@@ -131,7 +126,7 @@ func (r *router) follow(d *delivery) ipc.Watch {
 	if r.spans != nil {
 		d.handling.Store(d.partID(saltHandle))
 	}
-	d.router, d.attempt = r, d.mc.Attempt
+	d.attempt = d.mc.Attempt
 	return d
 }
 
@@ -146,7 +141,7 @@ func (d *delivery) Settled(answered bool) {
 	if d.answered = answered; d.id != 0 {
 		d.offer.provider.handles.remove(d.id)
 	}
-	d.router.release(d)
+	d.offer.provider.router.release(d)
 }
 
 // lost reports, of a delivery that is settled, whether the module has seen the call and will never answer it.
@@ -181,7 +176,7 @@ func (h *handles) find(id int64) *flight {
 }
 
 // again decides whether a failed call goes to another instance, within its deadline.
-func (r *router) again(ctx context.Context, d *delivery, err error) bool {
+func (r *router) again(d *delivery, err error) bool {
 	f, p, t := d.flight, d.offer.provider, d.offer.topic
 	var e *ipc.Error
 	if !errors.As(err, &e) || e.Origin == ipc.FromModule {
@@ -191,7 +186,7 @@ func (r *router) again(ctx context.Context, d *delivery, err error) bool {
 	case ipc.CodeUnavailable: // the connection ended first: nobody has seen the call
 		r.repeat(t, p, f, e, 0)
 	case ipc.CodeModuleGone, ipc.CodeProtocolError:
-		if ctx.Err() != nil || !d.offer.rules.Idempotent || f.mc.Attempt >= d.offer.rules.Attempts || p.talk.Err() == nil { // then it was a bad answer, and no more
+		if f.term.Err() != nil || !d.offer.rules.Idempotent || f.mc.Attempt >= d.offer.rules.Attempts || p.talk.Err() == nil { // then it was a bad answer, and no more
 			return false
 		}
 		r.repeat(t, p, f, e, 1)
@@ -221,7 +216,7 @@ func (r *router) verdict(t *topic, p *provider, f *flight, err error) *ipc.Error
 				e.Message += fmt.Sprintf("; `ixt crash %s` tells why", p.instance.id.Name)
 			}
 		case ipc.CodeTimeout:
-			e.Message = fmt.Sprintf("%s did not answer within %s", p.instance.id, seconds(time.Since(f.accepted)))
+			e.Message = fmt.Sprintf("%s did not answer within %s", p.instance.id, seconds(f.age()))
 		}
 	}
 	if f.mc.Attempt > 1 && e.Outcome == ipc.NotDelivered {

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/ixtrun/ixt/ipc"
 )
@@ -44,20 +43,18 @@ func (s *Supervisor) relay(in *instance, p *incarnation, req *ipc.Request, batch
 // pass begins a passage, if there is a free slot for the call here and now; otherwise nothing has happened.
 func (r *router) pass(x *passage, batch *ipc.Batch) bool {
 	f := &x.call
-	f.begin(x.request)
 	var parent context.Context
 	if f.parent != nil { // a child never outlives it
 		parent = &f.parent.term
-		f.bound(parent)
 	}
-	if away, err := r.away(f); away || err != nil || x.request.Err() != nil || parent != nil && parent.Err() != nil {
+	f.begin(x.request, parent)
+	if away, err := r.away(f); away || err != nil || f.term.Err() != nil {
 		return false
 	}
 	if _, x.delivery, _ = r.admit(f, false); x.delivery == nil {
 		return false
 	}
 	r.passing.Add(1)
-	f.term.begin(x.request, parent, f.limit)
 	f.tries, f.mc.Attempt = 1, 1
 	r.follow(x.delivery)
 	p := x.offer.provider
@@ -86,8 +83,8 @@ func (x *passage) bind() {
 
 // Ended is the result: ipc.Receiver.
 func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
-	r, f := x.router, &x.call
-	f.ended = time.Now()
+	r, f := x.offer.provider.router, &x.call
+	f.ended = f.age()
 	x.mu.Lock()
 	x.over = true
 	if f.parent != nil {
@@ -103,8 +100,8 @@ func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 	}
 	go func() { // for it may have to wait for another instance
 		defer r.passing.Done()
-		data, err := r.retry(&f.term, x.delivery, err)
-		data, err = r.conclude(&f.term, f, data, err)
+		data, err := r.retry(x.delivery, err)
+		data, err = r.conclude(f, data, err)
 		x.request.Answer(data, err, nil)
 	}()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/ixtrun/ixt/ipc"
 )
@@ -76,11 +75,10 @@ func (r *router) away(f *flight) (bool, error) {
 }
 
 // callRemote hands a call over to another supervisor, whose verdict stands.
-func (r *router) callRemote(ctx context.Context, f *flight) (ipc.Data, error) {
-	term := newTerm(ctx, nil, f.limit)
-	defer term.end()
-	data, err := r.remote.Call(term, RemoteCall{Message: f.msg, Context: f.mc, Node: f.node, Target: f.target, Depth: f.depth})
-	f.ended = time.Now()
+func (r *router) callRemote(f *flight) (ipc.Data, error) {
+	defer f.term.end()
+	data, err := r.remote.Call(&f.term, RemoteCall{Message: f.msg, Context: f.mc, Node: f.node, Target: f.target, Depth: f.depth})
+	f.ended = f.age()
 	var e *ipc.Error
 	_ = errors.As(err, &e)
 	r.mu.Lock()

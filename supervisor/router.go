@@ -82,6 +82,7 @@ func (r *router) attach(p *provider) {
 	}
 	p.attached, p.idle = true, make(chan struct{})
 	if p.offers == nil {
+		p.router = r
 		for name, rules := range p.instance.module.Services {
 			p.offers = append(p.offers, &offer{provider: p, topic: r.topics[name], rules: rules})
 		}
@@ -124,78 +125,77 @@ func (r *router) stateChanged() {
 
 // call takes one call to its end. The error is always an *ipc.Error with Outcome and Origin.
 func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
-	f.begin(ctx)
+	f.begin(ctx, nil)
 	away, err := r.away(f)
 	if err != nil {
 		return ipc.Data{}, r.verdict(nil, nil, f, err)
 	}
 	if away {
-		return r.callRemote(ctx, f)
+		return r.callRemote(f)
 	}
 	t, d, err := r.admit(f, true)
 	switch {
 	case err == nil:
 	case ipc.IsCode(err, ipc.CodeNoProvider) && r.elsewhere(f):
-		return r.callRemote(ctx, f)
+		return r.callRemote(f)
 	default:
 		return ipc.Data{}, r.verdict(nil, nil, f, r.hintElsewhere(f, err))
 	}
 	if d == nil { // somebody may have to be started first
 		r.demand(f.modules)
 		r.awaitBuilds(ctx, f.modules)
-		f.begin(ctx)
+		f.begin(ctx, nil)
 		f.shorten(t.timeout())
 	}
-	f.term.begin(ctx, nil, f.limit)
-	data, err := r.deliver(&f.term, t, d, f)
-	return r.conclude(ctx, f, data, err)
+	data, err := r.deliver(t, d, f)
+	return r.conclude(f, data, err)
 }
 
 // conclude ends a call that was admitted, or lets it go elsewhere.
-func (r *router) conclude(ctx context.Context, f *flight, data ipc.Data, err error) (ipc.Data, error) {
+func (r *router) conclude(f *flight, data ipc.Data, err error) (ipc.Data, error) {
 	defer f.term.end()
 	if err == nil {
 		return data, nil // finish has let it go
 	}
 	defer r.ended()
 	if errors.Is(err, errElsewhere) {
-		return r.callRemote(ctx, f)
+		return r.callRemote(f)
 	}
 	return ipc.Data{}, err
 }
 
 // deliver tries one instance after the other, the first with the slot d, if the call has one already.
-func (r *router) deliver(ctx context.Context, t *topic, d *delivery, f *flight) (data ipc.Data, err error) {
+func (r *router) deliver(t *topic, d *delivery, f *flight) (data ipc.Data, err error) {
 	f.tries, f.mc.Attempt = f.tries+1, max(f.mc.Attempt, 1)
 	if d == nil {
-		f.granted = time.Time{}
-		d, err = r.acquire(ctx, t, f)
+		f.granted = never
+		d, err = r.acquire(t, f)
 		if errors.Is(err, errElsewhere) {
 			return ipc.Data{}, err
 		}
 		if err != nil {
-			f.ended = time.Now()
+			f.ended = f.age()
 			return ipc.Data{}, r.verdict(t, nil, f, err)
 		}
-		f.granted = time.Now()
+		f.granted = f.age()
 	}
-	data, err = d.offer.provider.talk.Call(ctx, f.msg, f.mc, r.follow(d))
-	f.ended = time.Now()
+	data, err = d.offer.provider.talk.Call(&f.term, f.msg, f.mc, r.follow(d))
+	f.ended = f.age()
 	if err != nil {
-		return r.retry(ctx, d, err)
+		return r.retry(d, err)
 	}
 	r.finish(t, d.offer.provider, f, nil)
 	return data, nil
 }
 
 // retry tries another instance after an attempt that failed, or says what that means for the call.
-func (r *router) retry(ctx context.Context, d *delivery, failed error) (ipc.Data, error) {
+func (r *router) retry(d *delivery, failed error) (ipc.Data, error) {
 	f, t := d.flight, d.offer.topic
-	if !r.again(ctx, d, failed) {
+	if !r.again(d, failed) {
 		return ipc.Data{}, r.verdict(t, d.offer.provider, f, failed)
 	}
 	f.asked = f.ended
-	return r.deliver(ctx, t, nil, f)
+	return r.deliver(t, nil, f)
 }
 
 // repeat counts an attempt that failed and is followed by another one; resent is 1 if the call had been delivered.

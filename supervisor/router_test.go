@@ -44,7 +44,7 @@ func (r *router) mustCall(tb testing.TB, mc ipc.Context) {
 
 func TestNobodyTracesForFree(t *testing.T) {
 	r := instantRouter()
-	f := &flight{msg: ipc.Message{Topic: "echo.say"}, mc: newContext(fromHost, ""), accepted: time.Now(), asked: time.Now(), granted: time.Now(), ended: time.Now()}
+	f := &flight{msg: ipc.Message{Topic: "echo.say"}, mc: newContext(fromHost, ""), accepted: time.Now()}
 	echo, failed := r.topics["echo.say"], ipc.Errorf(ipc.CodeTimeout, "too late")
 	r.finish(echo, nil, f, failed) // makes room for the code
 	require.Zero(t, testing.AllocsPerRun(100, func() {

@@ -74,8 +74,8 @@ func (f *flight) partID(salt uint64) uint64 {
 }
 
 // span is what the spans of a call have in common.
-func (f *flight) span(name SpanName, p *provider, start, end time.Time) Span {
-	s := Span{Name: name, Start: start, End: end, Topic: f.msg.Topic, Source: f.mc.SourceModule, CallID: f.mc.CallID, Attempt: f.mc.Attempt, Outcome: ipc.Done}
+func (f *flight) span(name SpanName, p *provider, start, end time.Duration) Span {
+	s := Span{Name: name, Start: f.accepted.Add(start), End: f.accepted.Add(end), Topic: f.msg.Topic, Source: f.mc.SourceModule, CallID: f.mc.CallID, Attempt: f.mc.Attempt, Outcome: ipc.Done}
 	if b, err := hex.DecodeString(f.mc.TraceID); err == nil && len(b) == 16 {
 		s.TraceID = [16]byte(b)
 	}
@@ -98,7 +98,7 @@ func (r *router) traceAttempt(p *provider, f *flight, e *ipc.Error) {
 	queue := f.span(SpanQueue, p, f.asked, f.granted)
 	binary.BigEndian.PutUint64(queue.ID[:], f.partID(saltQueue))
 	if p == nil {
-		queue.End = f.ended
+		queue.End = f.accepted.Add(f.ended)
 		queue.fail(e)
 	}
 	r.spans(queue)
@@ -116,9 +116,9 @@ func (r *router) traceCall(p *provider, f *flight, e *ipc.Error) {
 	if r.spans == nil {
 		return
 	}
-	start, end := f.accepted, f.ended
-	if end.IsZero() { // it was refused
-		start = time.Now()
+	start, end := time.Duration(0), f.ended
+	if end == never { // it was refused
+		start = f.age()
 		end = start
 	}
 	s := f.span(SpanCall, p, start, end)

@@ -16,12 +16,17 @@ type term struct {
 	limit         time.Time       // not after theirs; zero: none
 
 	mu   sync.Mutex
-	over bool            // end has been called
-	err  error           // what Err has said; it says so again
-	full context.Context // nil: nobody has needed it
-	stop context.CancelFunc
+	over bool  // end has been called
+	err  error // what Err has said; it says so again
+	full *full // nil: nobody has needed it
 
 	bound map[*ipc.Pending]struct{} // what ends with it
+}
+
+// full is a term as package context has it.
+type full struct {
+	context.Context
+	stop context.CancelFunc
 }
 
 // newTerm returns the time that is left by first, by second, which may be nil, and until limit, which may be zero. A term as first is
@@ -40,6 +45,13 @@ func (t *term) begin(first, second context.Context, limit time.Time) {
 	}
 	if second != nil {
 		t.limit = earlier(t.limit, second)
+	}
+}
+
+// shorten makes limit the term's, unless it ends before. Nobody may know the term yet.
+func (t *term) shorten(limit time.Time) {
+	if t.limit.IsZero() || limit.Before(t.limit) {
+		t.limit = limit
 	}
 }
 
@@ -107,15 +119,15 @@ func (t *term) whole() context.Context {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.full == nil {
-		t.full, t.stop = t.build()
+		t.full = t.build()
 		if t.over {
-			t.stop()
+			t.full.stop()
 		}
 	}
 	return t.full
 }
 
-func (t *term) build() (context.Context, context.CancelFunc) {
+func (t *term) build() *full {
 	var ctx context.Context
 	var cancel context.CancelFunc
 	if t.limit.IsZero() {
@@ -124,21 +136,21 @@ func (t *term) build() (context.Context, context.CancelFunc) {
 		ctx, cancel = context.WithDeadline(t.first, t.limit)
 	}
 	if t.second == nil {
-		return ctx, cancel
+		return &full{ctx, cancel}
 	}
 	unhook := context.AfterFunc(t.second, func() {
 		if !errors.Is(t.second.Err(), context.DeadlineExceeded) { // then the own limit has come, too
 			cancel()
 		}
 	})
-	return ctx, func() { unhook(); cancel() }
+	return &full{ctx, func() { unhook(); cancel() }}
 }
 
 // end ends the term, if it is not over already. What runs out of time with it does so by itself, and is told that.
 func (t *term) end() {
 	t.mu.Lock()
 	if t.over = true; t.full != nil && !t.late() {
-		t.stop()
+		t.full.stop()
 	}
 	bound := t.bound
 	t.bound = nil

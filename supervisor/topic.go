@@ -112,6 +112,7 @@ func (t *topic) leave(w *waiter) bool {
 // provider is a running instance as the router sees it. The router's lock guards what changes.
 type provider struct {
 	instance *instance
+	router   *router // set when it is attached first
 	talk     conversation
 	handles  *handles
 	limit    int  // calls at once, all topics together
