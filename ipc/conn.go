@@ -38,6 +38,8 @@ type Options struct {
 	// only as many are served at a time as there are processors. Others wait a few milliseconds until it shows that a handler is
 	// not quick; that is tried again after a pause, longer each time. Default: false. It has no effect on streams that are no sockets.
 	Direct bool
+	// Memory is where large payloads are received. Default: one that nobody shares.
+	Memory *Memory
 	// GoneCode is the code of calls in flight when the connection ends. Default: CodeModuleGone.
 	GoneCode string
 }
@@ -61,6 +63,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if out.MaxQueued <= 0 {
 		out.MaxQueued = 4 << 20
+	}
+	if out.Memory == nil {
+		out.Memory = new(Memory)
 	}
 	if out.GoneCode == "" {
 		out.GoneCode = CodeModuleGone
@@ -138,7 +143,7 @@ func (c *Conn) Run(ctx context.Context) error {
 		c.startReading(stream)
 		<-c.done
 	} else {
-		c.end(c.readLoop(&reading{frames: newFrameReader(c.rw)}))
+		c.end(c.readLoop(&reading{frames: newFrameReader(c.rw, c.opts.Memory)}))
 	}
 	<-written
 	c.workers.Wait()

@@ -48,3 +48,6 @@ func (c *Conn) Pause() (p time.Duration) {
 	c.update(func(s *state) { p = s.turn.pause })
 	return p
 }
+
+// Get takes a block as a connection does.
+func (m *Memory) Get(n int) []byte { return m.get(n) }

@@ -46,9 +46,9 @@ type frameReader struct {
 	stopped bool // reading was to stop inside a frame
 	r       *bufio.Reader
 	header  [headerSize]byte
-	batch   *Batch  // of whoever reads: it is written before they wait; nil: none
-	blocks  *blocks // nil: no frame has been large
-	known   int     // the size of the largest frame that has come whole
+	batch   *Batch // of whoever reads: it is written before they wait; nil: none
+	memory  *Memory
+	known   int // the size of the largest frame that has come whole
 }
 
 // behind is how many frames of a size have been read with the last one, about.
@@ -56,8 +56,8 @@ func (f *frameReader) behind(size int) int {
 	return (f.r.Buffered() + headerSize + size - 1) / (headerSize + size)
 }
 
-func newFrameReader(stream io.Reader) *frameReader {
-	f := &frameReader{stream: stream}
+func newFrameReader(stream io.Reader, memory *Memory) *frameReader {
+	f := &frameReader{stream: stream, memory: memory}
 	f.r = bufio.NewReaderSize(f, readBuffer)
 	return f
 }
@@ -146,22 +146,11 @@ func (f *frameReader) read(n int) ([]byte, error) {
 	if n > max(firstAlloc, f.known) {
 		return f.readLarge(n)
 	}
-	buf := f.memory(n)
+	buf := f.memory.get(n)
 	if _, err := io.ReadFull(f.r, buf); err != nil {
 		return nil, unexpected(err)
 	}
 	return buf, nil
-}
-
-// memory returns n bytes that are all going to be read.
-func (f *frameReader) memory(n int) []byte {
-	if n < leastReused {
-		return make([]byte, n)
-	}
-	if f.blocks == nil {
-		f.blocks = newBlocks()
-	}
-	return f.blocks.get(n)
 }
 
 func (f *frameReader) readLarge(n int) ([]byte, error) {
@@ -169,7 +158,7 @@ func (f *frameReader) readLarge(n int) ([]byte, error) {
 	if _, err := io.ReadFull(f.r, first); err != nil {
 		return nil, unexpected(err)
 	}
-	buf := f.memory(n)
+	buf := f.memory.get(n)
 	if _, err := io.ReadFull(f.r, buf[copy(buf, first):]); err != nil {
 		return nil, unexpected(err)
 	}

@@ -14,17 +14,26 @@ import (
 //	fresh ──> used ── nobody knows it any more ──> pool ──> used ...
 //	                                                └────── not needed in the time of two collections ──> gone
 //
-// So an idle connection keeps none. While there is a load it keeps mostReused at a time; what is beyond that is ordinary memory.
+// So who receives nothing large keeps nothing. What is beyond mostReused at a time is ordinary memory.
 const (
 	leastReused = 32 << 10 // smaller frames are cheap
-	mostReused  = 9 << 20
+	mostReused  = 32 << 20
 	besides     = 4 << 10 // what a block has room for beside a payload whose size is a power of two
 )
 
-// blocks is memory for large frames of a connection, by size.
-type blocks struct {
-	used  atomic.Int64 // bytes with a finalizer
-	sizes [7]source
+// Memory is where connections receive large payloads. Several connections can share one, which bounds what they keep for that
+// together: 32 MiB while there is a load, nothing after two garbage collections without. The zero value is ready for use. It must not
+// be copied.
+type Memory struct {
+	used atomic.Int64 // bytes with a finalizer
+
+	k64  stock[[64<<10 + besides]byte]
+	k128 stock[[128<<10 + besides]byte]
+	k256 stock[[256<<10 + besides]byte]
+	k512 stock[[512<<10 + besides]byte]
+	m1   stock[[1<<20 + besides]byte]
+	m2   stock[[2<<20 + besides]byte]
+	m4   stock[[4<<20 + besides]byte]
 }
 
 // source gives blocks of one size.
@@ -33,30 +42,25 @@ type source interface {
 	get(used *atomic.Int64) []byte
 }
 
-func newBlocks() *blocks {
-	return &blocks{sizes: [...]source{
-		new(stock[[64<<10 + besides]byte]),
-		new(stock[[128<<10 + besides]byte]),
-		new(stock[[256<<10 + besides]byte]),
-		new(stock[[512<<10 + besides]byte]),
-		new(stock[[1<<20 + besides]byte]),
-		new(stock[[2<<20 + besides]byte]),
-		new(stock[[4<<20 + besides]byte]),
-	}}
-}
-
 // get returns n bytes that are anything. All of them have to be overwritten before anybody sees them.
-func (b *blocks) get(n int) []byte {
-	for _, s := range b.sizes {
-		if n > s.size() {
-			continue
-		}
-		if b.used.Load()+int64(s.size()) > mostReused {
-			break
-		}
-		return s.get(&b.used)[:n:n]
+func (m *Memory) get(n int) []byte {
+	if s := m.source(n); s != nil && m.used.Load()+int64(s.size()) <= mostReused {
+		return s.get(&m.used)[:n:n]
 	}
 	return make([]byte, n)
+}
+
+// source has blocks of at least n bytes; nil if that is not worth it, or too much.
+func (m *Memory) source(n int) source {
+	if n < leastReused {
+		return nil
+	}
+	for _, s := range [...]source{&m.k64, &m.k128, &m.k256, &m.k512, &m.m1, &m.m2, &m.m4} {
+		if n <= s.size() {
+			return s
+		}
+	}
+	return nil
 }
 
 // stock has the blocks of type A, which is an array of bytes, that nobody uses.

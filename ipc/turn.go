@@ -54,7 +54,7 @@ var errRelieved = errors.New("another one reads")
 func (c *Conn) startReading(stream stoppable) {
 	c.update(func(s *state) {
 		t := &s.turn
-		t.frames, t.stream, t.pause = newFrameReader(c.rw), stream, leastPause
+		t.frames, t.stream, t.pause = newFrameReader(c.rw, c.opts.Memory), stream, leastPause
 		t.clock = time.AfterFunc(moment, c.tick)
 		t.clock.Stop()
 		s.direct = direct{on: c.opts.Direct, most: runtime.GOMAXPROCS(0), typical: moment}

@@ -50,8 +50,9 @@ func (s *Supervisor) driver(in *instance, p *incarnation) driver {
 	switch in.module.Process.Protocol {
 	case "ixt":
 		return ixtDriver{
-			serve: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) { return s.serve(ctx, in, p, req) },
-			relay: func(req *ipc.Request, batch *ipc.Batch) bool { return s.relay(in, p, req, batch) },
+			memory: &s.memory,
+			serve:  func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) { return s.serve(ctx, in, p, req) },
+			relay:  func(req *ipc.Request, batch *ipc.Batch) bool { return s.relay(in, p, req, batch) },
 		}
 	case "none":
 		return noneDriver{}

@@ -15,8 +15,9 @@ import (
 
 // ixtDriver speaks the wire of docs/protocol.md over one private Unix socket per process.
 type ixtDriver struct {
-	serve ipc.Handler
-	relay func(*ipc.Request, *ipc.Batch) bool
+	memory *ipc.Memory
+	serve  ipc.Handler
+	relay  func(*ipc.Request, *ipc.Batch) bool
 }
 
 func (d ixtDriver) Open(id ipc.ModuleID, socket string, accept func(*net.UnixConn) error) (conversation, error) {
@@ -63,7 +64,7 @@ func (c *ixtConversation) Connect(ctx context.Context) error {
 			_ = stream.Close() // the one who refused has said why
 			continue
 		}
-		c.conn = ipc.NewConn(stream, &ipc.Options{Handler: c.serve, Relay: c.relay})
+		c.conn = ipc.NewConn(stream, &ipc.Options{Memory: c.memory, Handler: c.serve, Relay: c.relay})
 		c.ran = make(chan struct{})
 		go func() {
 			defer close(c.ran)

@@ -31,6 +31,7 @@ type Supervisor struct {
 	journal  *Journal
 	builds   *builds
 	pulse    pulse
+	memory   ipc.Memory   // of large payloads
 	reports  chan crashed // closed when every instance has ended
 	marks    chan string  // of ended incarnations; closed when every instance has ended
 
