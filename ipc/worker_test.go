@@ -81,10 +81,12 @@ func TestAContextBelowTheHandlersEndsWithIt(t *testing.T) {
 				c, p := overPipe(t, &ipc.Options{Handler: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 					child, cancel := context.WithTimeout(context.WithValue(ctx, key{}, 1), time.Hour)
 					defer cancel()
-					stop := context.AfterFunc(child, func() { ended <- ctx.Err() })
+					ran := make(chan struct{})
+					stop := context.AfterFunc(child, func() { ended <- ctx.Err(); close(ran) })
 					withdrawn := context.AfterFunc(ctx, func() { ended <- context.Cause(ctx) })
 					early <- withdrawn()
 					<-child.Done()
+					<-ran // package context starts it after that
 					ended <- child.Err()
 					require.False(t, stop())
 					late := make(chan struct{})
