@@ -128,4 +128,4 @@ func (r *Request) cancel() {
 	}
 }
 
-func (r *Request) late() bool { return !r.limit.IsZero() && !time.Now().Before(r.limit) }
+func (r *Request) late() bool { return !r.limit.IsZero() && time.Until(r.limit) <= 0 }

@@ -14,6 +14,16 @@ type Watch interface {
 	Settled(answered bool)
 }
 
+// Watching returns the Watch of a request of this side that the peer has got and not answered, by its id; nil if there is none.
+func (c *Conn) Watching(id int64) Watch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if call := c.state.calls[id]; call != nil {
+		return call.watch.Watch
+	}
+	return nil
+}
+
 // watch keeps the promises of a Watch, which may be nil: its methods are called outside the connection's lock and so by goroutines
 // that may overtake each other.
 type watch struct {

@@ -78,6 +78,9 @@ func TestSettledIsCalledOnce(t *testing.T) {
 				}
 				synctest.Wait()
 				require.Equal(t, tt.settled, call.settled.Load())
+				if tt.id != 0 {
+					require.NotNil(t, c.Watching(tt.id))
+				}
 				if tt.after != nil {
 					tt.after(c, p)
 					synctest.Wait()
@@ -87,6 +90,7 @@ func TestSettledIsCalledOnce(t *testing.T) {
 				<-c.Done()
 				synctest.Wait()
 				require.EqualValues(t, 1, call.settled.Load())
+				require.Nil(t, c.Watching(1))
 				require.Equal(t, tt.id, call.id.Load())
 				require.Equal(t, strings.Contains(tt.name, "answer"), call.answered.Load())
 			})

@@ -30,6 +30,8 @@ type conversation interface {
 	Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch ipc.Watch) (ipc.Data, error)
 	// CallLater is Call for who does not wait for the answer; errors are those of ipc.Conn.HandleLater.
 	CallLater(p *ipc.Pending, m ipc.Message, mc ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error
+	// Watching is what watches a call that the process has, by its id; nil if it has none with that.
+	Watching(id int64) ipc.Watch
 	// Event delivers an event; errors are those of ipc.Conn.Event.
 	Event(ctx context.Context, e ipc.Event) error
 	// Health asks the process how it is.

@@ -90,6 +90,8 @@ func (c *ixtConversation) CallLater(p *ipc.Pending, m ipc.Message, mc ipc.Contex
 	return c.conn.HandleLater(p, m, mc, limit, to, batch)
 }
 
+func (c *ixtConversation) Watching(id int64) ipc.Watch { return c.conn.Watching(id) }
+
 func (c *ixtConversation) Event(ctx context.Context, e ipc.Event) error { return c.conn.Event(ctx, e) }
 
 func (c *ixtConversation) Health(ctx context.Context) (*ipc.Health, error) { return c.conn.Health(ctx) }
@@ -152,6 +154,8 @@ func (s *silence) Call(_ context.Context, m ipc.Message, _ ipc.Context, watch ip
 func (s *silence) CallLater(*ipc.Pending, ipc.Message, ipc.Context, time.Time, ipc.Receiver, *ipc.Batch) error {
 	return errNoConversation
 }
+
+func (s *silence) Watching(int64) ipc.Watch { return nil }
 
 func (s *silence) Event(context.Context, ipc.Event) error { return errNoConversation }
 

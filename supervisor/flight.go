@@ -49,9 +49,12 @@ type delivery struct {
 	offer    *offer
 	place    int // among the provider's open ones; guarded by router.mu
 	attempt  int
-	id       int64 // of the request; 0: it was not written
+	written  bool
 	answered bool
 }
+
+// of is the call that an attempt is at.
+func (d *delivery) of() *flight { return d.flight }
 
 // keep makes the payload the flight's own. The caller's memory is theirs again when the call has ended, but a crash report may still
 // be about it, unless the first attempt was answered.
@@ -131,49 +134,16 @@ func (r *router) follow(d *delivery) ipc.Watch {
 }
 
 // Written is a step of an attempt: ipc.Watch.
-func (d *delivery) Written(id int64) {
-	d.id = id
-	d.offer.provider.handles.add(id, d.flight)
-}
+func (d *delivery) Written(int64) { d.written = true }
 
 // Settled is the end of an attempt: ipc.Watch.
 func (d *delivery) Settled(answered bool) {
-	if d.answered = answered; d.id != 0 {
-		d.offer.provider.handles.remove(d.id)
-	}
+	d.answered = answered
 	d.offer.provider.router.release(d)
 }
 
 // lost reports, of a delivery that is settled, whether the module has seen the call and will never answer it.
-func (d *delivery) lost() bool { return d.id != 0 && !d.answered }
-
-// handles are the calls that a process has, by the ids that it knows them by.
-type handles struct {
-	mu   sync.Mutex
-	open map[int64]*flight
-}
-
-func (h *handles) add(id int64, f *flight) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.open == nil {
-		h.open = map[int64]*flight{}
-	}
-	h.open[id] = f
-}
-
-func (h *handles) remove(id int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.open, id)
-}
-
-// find returns the call that has an id; nil if none has.
-func (h *handles) find(id int64) *flight {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.open[id]
-}
+func (d *delivery) lost() bool { return d.written && !d.answered }
 
 // again decides whether a failed call goes to another instance, within its deadline.
 func (r *router) again(d *delivery, err error) bool {

@@ -310,7 +310,6 @@ type incarnation struct {
 	talk     conversation
 	proc     *process.Process // nil if it is not spawned yet, or if a person starts it
 	provider *provider        // nil before init is answered
-	handles  handles          // the calls it has
 	output   output           // the readers of stdout and stderr
 	byHand   bool             // a person starts it; it is awaited and not timed
 	died     bool             // the process ended by itself

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,8 @@ import (
 // wired is a conversation over a connection that there is already.
 type wired struct {
 	silence
-	conn *ipc.Conn
+	conn   *ipc.Conn
+	parent atomic.Pointer[delivery] // handle 7, if it is open
 }
 
 func (w *wired) Err() error { return w.conn.Err() }
@@ -30,6 +32,13 @@ func (w *wired) Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch i
 
 func (w *wired) CallLater(p *ipc.Pending, m ipc.Message, mc ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
 	return w.conn.HandleLater(p, m, mc, limit, to, batch)
+}
+
+func (w *wired) Watching(id int64) ipc.Watch {
+	if parent := w.parent.Load(); id == 7 && parent != nil {
+		return parent
+	}
+	return nil
 }
 
 // wire returns two connections with each other over a socket.
@@ -65,14 +74,14 @@ func wire(t *testing.T, near, far *ipc.Options) (a, b *ipc.Conn) {
 type asker struct {
 	sup      *Supervisor
 	echo     *provider
-	handles  *incarnation
+	talk     *wired
 	module   *ipc.Conn
 	received chan string // topics that the echo was asked
 	answers  chan error  // what it answers
 }
 
 func newAsker(t *testing.T) *asker {
-	a := &asker{handles: &incarnation{}, received: make(chan string, 8), answers: make(chan error, 8)}
+	a := &asker{received: make(chan string, 8), answers: make(chan error, 8)}
 	host, _ := wire(t, nil, &ipc.Options{Handler: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 		a.received <- req.Message.Topic
 		select {
@@ -84,18 +93,19 @@ func newAsker(t *testing.T) *asker {
 	}})
 	r := instantRouter()
 	a.echo = r.topics["echo.say"].offers[0].provider
-	a.echo.talk, a.echo.instance.s = &wired{conn: host}, &Supervisor{opts: Options{OnDemand: true}}
+	a.talk = &wired{conn: host}
+	a.echo.talk, a.echo.instance.s = a.talk, &Supervisor{opts: Options{OnDemand: true}}
 	a.sup = &Supervisor{opts: Options{OnDemand: true, Open: true}, router: r, journal: r.journal}
 	a.sup.services = map[string]Service{ipc.ServiceMessageBus: messageBus{a.sup}}
 	m := &manifest.Module{}
 	m.Name, m.Version = "asker", "1.0.0"
 	in := &instance{s: a.sup, module: m, id: ipc.ModuleID{Name: "asker", Version: "1.0.0", Instance: 1}}
-	a.handles.talk = a.echo.talk
+	process := &incarnation{talk: a.talk}
 	_, a.module = wire(t, &ipc.Options{
 		Handler: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
-			return a.sup.serve(ctx, in, a.handles, req)
+			return a.sup.serve(ctx, in, process, req)
 		},
-		Relay: func(req *ipc.Request, batch *ipc.Batch) bool { return a.sup.relay(in, a.handles, req, batch) },
+		Relay: func(req *ipc.Request, batch *ipc.Batch) bool { return a.sup.relay(in, process, req, batch) },
 	}, nil)
 	return a
 }
@@ -112,7 +122,7 @@ func (a *asker) call(ctx context.Context, parent int64, topic string, payload []
 func (a *asker) parent(ctx context.Context) *flight {
 	f := &flight{provider: a.echo}
 	f.term.begin(ctx, nil, time.Time{})
-	a.handles.handles.add(7, f)
+	a.talk.parent.Store(&delivery{flight: f})
 	return f
 }
 
@@ -216,7 +226,7 @@ func TestSpansOfASecondAttempt(t *testing.T) {
 		first.rules.Idempotent, first.rules.Attempts = true, 2
 		first.provider.talk = &dying{}
 		m := first.provider.instance.module
-		r.attach(&provider{instance: &instance{module: m, id: ipc.ModuleID{Name: "echo", Version: "1.0.0", Instance: 2}}, talk: &instant{}, limit: 1, handles: &handles{}})
+		r.attach(&provider{instance: &instance{module: m, id: ipc.ModuleID{Name: "echo", Version: "1.0.0", Instance: 2}}, talk: &instant{}, limit: 1})
 		var queues []time.Duration
 		r.spans = func(s Span) {
 			if s.Name == SpanQueue {

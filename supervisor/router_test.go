@@ -31,7 +31,7 @@ func instantRouter() *router {
 	r.declare(m, false)
 	r.attach(&provider{
 		instance: &instance{module: m, id: ipc.ModuleID{Name: "echo", Version: "1.0.0", Instance: 1}},
-		talk:     &instant{}, limit: 1 << 20, handles: &handles{},
+		talk:     &instant{}, limit: 1 << 20,
 	})
 	return r
 }

@@ -137,11 +137,11 @@ func (s *Supervisor) asking(in *instance, p *incarnation, req *ipc.Envelope) (Ca
 	if req.Parent == 0 {
 		return caller, nil
 	}
-	caller.parent = p.handles.find(req.Parent)
-	if caller.parent == nil {
+	parent, open := p.talk.Watching(req.Parent).(interface{ of() *flight })
+	if !open {
 		return caller, ipc.Refuse(ipc.CodeCancelled, "the request belongs to handle %d, which is not open any more", req.Parent)
 	}
-	if caller.TraceID == "" {
+	if caller.parent = parent.of(); caller.TraceID == "" {
 		caller.TraceID = caller.parent.mc.TraceID
 	}
 	return caller, nil

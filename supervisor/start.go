@@ -188,7 +188,6 @@ func (in *instance) admit(p *incarnation, answer *ipc.InitResult) {
 		talk:     p.talk,
 		limit:    max(answer.MaxConcurrency, 1),
 		serial:   answer.MaxConcurrency <= 0,
-		handles:  &p.handles,
 		idle:     make(chan struct{}),
 	}
 	p.ready, p.sdk = time.Now(), answer.SDK

@@ -93,7 +93,7 @@ func (t *term) reason() error {
 	return nil
 }
 
-func (t *term) late() bool { return !t.limit.IsZero() && !time.Now().Before(t.limit) }
+func (t *term) late() bool { return !t.limit.IsZero() && time.Until(t.limit) <= 0 }
 
 // Ends are the parts that may end the term while somebody waits.
 func (t *term) Ends() (first, second <-chan struct{}, limit time.Time) {

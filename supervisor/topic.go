@@ -114,7 +114,6 @@ type provider struct {
 	instance *instance
 	router   *router // set when it is attached first
 	talk     conversation
-	handles  *handles
 	limit    int  // calls at once, all topics together
 	serial   bool // nothing but cancel and shutdown may be sent while a call is open
 
