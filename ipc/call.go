@@ -18,7 +18,7 @@ type call struct {
 	quick     bool // the answer may come soon
 	reads     bool // its caller has had the turn to read
 	abandoned bool // its caller has returned; the peer still owes the answer
-	forgotten bool // nobody but its caller knows it any more: its memory can be used again
+	forgotten bool // it was answered, and nobody but its caller knows it any more
 	watch     watch
 }
 
@@ -72,7 +72,7 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch Watch) (Data, error
 	c.await(ctx, call)
 	data, err := call.data, call.err
 	if call.forgotten {
-		c.asked.Put(call)
+		c.reuse(call)
 	}
 	return data, err
 }
@@ -88,8 +88,14 @@ func (c *Conn) ask(req *Envelope, w Watch) *call {
 	if !ok {
 		used = &call{finished: make(chan struct{}, 1)}
 	}
-	*used = call{answer: answerType(req), finished: used.finished, quick: quick(req), watch: watch{Watch: w}}
+	used.answer, used.quick, used.watch.Watch = answerType(req), quick(req), w
 	return used
+}
+
+// reuse lets the memory of a call serve another one. It keeps nothing alive meanwhile.
+func (c *Conn) reuse(used *call) {
+	*used = call{finished: used.finished}
+	c.asked.Put(used)
 }
 
 // Notify sends a notification; it waits for room in the queue, not for the peer to read it.
@@ -161,13 +167,13 @@ func (c *Conn) answered(e *Envelope, data Data, err error, in *reading) error {
 	}
 	relieved := c.leave(s, call, in.behind > 0)
 	c.unlock()
-	told := call.watch.settle()
+	last := call.watch.settle()
 	switch {
 	case late:
 	case call.receiver != nil:
 		call.receiver.Ended(call.data, call.err, in.batch)
 	default:
-		call.forgotten = told // else who writes it has not come to that yet
+		call.forgotten = last // a peer may answer an id before it is written: then who writes it still comes to the call
 		call.finished <- struct{}{}
 	}
 	if relieved {

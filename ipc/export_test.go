@@ -51,3 +51,6 @@ func (c *Conn) Pause() (p time.Duration) {
 
 // Get takes a block as a connection does.
 func (m *Memory) Get(n int) []byte { return m.get(n) }
+
+// Used is how many bytes somebody has that will be used again.
+func (m *Memory) Used() int64 { return m.used.Load() }

@@ -22,8 +22,8 @@ const (
 )
 
 // Memory is where connections receive large payloads. Several connections can share one, which bounds what they keep for that
-// together: 32 MiB while there is a load, nothing after two garbage collections without. The zero value is ready for use. It must not
-// be copied.
+// together: 32 MiB while there is a load, nothing after three garbage collections without. The zero value is ready for use. A Memory
+// must not be copied, nor be part of something else, which would live as long as anybody has a payload.
 type Memory struct {
 	used atomic.Int64 // bytes with a finalizer
 
@@ -39,15 +39,20 @@ type Memory struct {
 // source gives blocks of one size.
 type source interface {
 	size() int
-	get(used *atomic.Int64) []byte
+	get(used *atomic.Int64) []byte // which it is taken off when nobody knows the block any more
 }
 
 // get returns n bytes that are anything. All of them have to be overwritten before anybody sees them.
 func (m *Memory) get(n int) []byte {
-	if s := m.source(n); s != nil && m.used.Load()+int64(s.size()) <= mostReused {
-		return s.get(&m.used)[:n:n]
+	s := m.source(n)
+	if s == nil {
+		return make([]byte, n)
 	}
-	return make([]byte, n)
+	if size := int64(s.size()); m.used.Add(size) > mostReused {
+		m.used.Add(-size)
+		return make([]byte, n)
+	}
+	return s.get(&m.used)[:n:n]
 }
 
 // source has blocks of at least n bytes; nil if that is not worth it, or too much.
@@ -74,7 +79,6 @@ func (p *stock[A]) get(used *atomic.Int64) []byte {
 		block = new(A)
 	}
 	size := p.size()
-	used.Add(int64(size))
 	runtime.SetFinalizer(block, func(block *A) {
 		used.Add(int64(-size))
 		p.unused.Put(block)

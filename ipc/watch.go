@@ -14,7 +14,7 @@ type Watch interface {
 	Settled(answered bool)
 }
 
-// Watching returns the Watch of a request of this side that the peer has got and not answered, by its id; nil if there is none.
+// Watching returns the Watch of the request of this side that has an id and is not answered; nil if there is none, or it has none.
 func (c *Conn) Watching(id int64) Watch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,8 +46,8 @@ func (w *watch) written(id int64) {
 	}
 }
 
-// settle reports whether nothing is left to be said.
-func (w *watch) settle() (told bool) {
+// settle reports whether the Watch was or will be told nothing after that.
+func (w *watch) settle() (last bool) {
 	if w.Watch == nil {
 		return true
 	}

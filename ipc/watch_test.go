@@ -154,3 +154,37 @@ func TestWrittenIsNeverCalledAfterSettled(t *testing.T) {
 		}
 	})
 }
+
+// A peer may answer an id before the request is written. Who writes that still comes to the call then, which may be no other's yet.
+func TestAnAnswerBeforeTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := ipc.Pipe()
+		g := newGate(a)
+		g.writes = make(chan struct{})
+		c, p := start(t, g, nil), &peer{t, b}
+		require.NoError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note"}))
+		synctest.Wait() // it keeps the writing goroutine while two calls queue up
+		var calls sync.WaitGroup
+		begin := func(written func(int64)) {
+			calls.Go(func() {
+				_, err := c.Call(t.Context(), handle(1), &watch{written: written})
+				require.NoError(t, err)
+			})
+			synctest.Wait()
+		}
+		first, third := make(chan struct{}), make(chan int64, 4)
+		begin(func(int64) { <-first })
+		begin(nil)
+		close(g.writes)
+		synctest.Wait() // both are about to be written
+		p.send(`{"type":"response","id":2,"status":"success"}`)
+		synctest.Wait()
+		begin(func(id int64) { third <- id })
+		close(first)
+		synctest.Wait()
+		p.send(`{"type":"response","id":1,"status":"success"}`, `{"type":"response","id":3,"status":"success"}`)
+		calls.Wait()
+		require.Equal(t, int64(3), <-third)
+		require.Empty(t, third)
+	})
+}

@@ -21,7 +21,7 @@ func (r *router) admit(f *flight, waits bool) (*topic, *delivery, error) {
 	d := t.take(f)
 	if d != nil || waits {
 		r.open++
-		f.shorten(t.timeout())
+		f.shorten(t.timeout()) // under the lock, for load may see it already
 	}
 	return t, d, nil
 }

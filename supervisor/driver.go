@@ -30,7 +30,7 @@ type conversation interface {
 	Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch ipc.Watch) (ipc.Data, error)
 	// CallLater is Call for who does not wait for the answer; errors are those of ipc.Conn.HandleLater.
 	CallLater(p *ipc.Pending, m ipc.Message, mc ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error
-	// Watching is what watches a call that the process has, by its id; nil if it has none with that.
+	// Watching is ipc.Conn.Watching.
 	Watching(id int64) ipc.Watch
 	// Event delivers an event; errors are those of ipc.Conn.Event.
 	Event(ctx context.Context, e ipc.Event) error
@@ -52,7 +52,7 @@ func (s *Supervisor) driver(in *instance, p *incarnation) driver {
 	switch in.module.Process.Protocol {
 	case "ixt":
 		return ixtDriver{
-			memory: &s.memory,
+			memory: s.memory,
 			serve:  func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) { return s.serve(ctx, in, p, req) },
 			relay:  func(req *ipc.Request, batch *ipc.Batch) bool { return s.relay(in, p, req, batch) },
 		}

@@ -31,7 +31,7 @@ type Supervisor struct {
 	journal  *Journal
 	builds   *builds
 	pulse    pulse
-	memory   ipc.Memory   // of large payloads
+	memory   *ipc.Memory  // of large payloads
 	reports  chan crashed // closed when every instance has ended
 	marks    chan string  // of ended incarnations; closed when every instance has ended
 
@@ -66,6 +66,7 @@ func New(opts *Options) (*Supervisor, error) {
 		byName:   map[string]*unit{},
 		services: map[string]Service{},
 		journal:  newJournal(),
+		memory:   new(ipc.Memory),
 		reports:  make(chan crashed, pendingReports),
 		marks:    make(chan string, pendingMarks),
 		up:       make(chan struct{}),

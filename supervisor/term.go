@@ -48,7 +48,7 @@ func (t *term) begin(first, second context.Context, limit time.Time) {
 	}
 }
 
-// shorten makes limit the term's, unless it ends before. Nobody may know the term yet.
+// shorten makes limit the term's, unless it ends before. Nobody may look at it meanwhile.
 func (t *term) shorten(limit time.Time) {
 	if t.limit.IsZero() || limit.Before(t.limit) {
 		t.limit = limit
