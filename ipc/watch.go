@@ -46,7 +46,7 @@ func (w *watch) written(id int64) {
 	}
 }
 
-// settle reports whether the Watch was or will be told nothing after that.
+// settle reports whether nothing more will be said to the Watch.
 func (w *watch) settle() (last bool) {
 	if w.Watch == nil {
 		return true

@@ -40,7 +40,7 @@ type flight struct {
 	answered bool          // the module has answered; guarded by router.mu
 }
 
-// never is a time of a flight that has not come.
+// never is the time of what has not happened to a flight.
 const never time.Duration = -1
 
 // delivery is one attempt at a call: it holds a slot until the module owes nothing more.
