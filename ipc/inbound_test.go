@@ -141,10 +141,7 @@ func TestMaxInboundAnswersBusy(t *testing.T) {
 func TestAnAnswerFreesItsPlace(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	synctest.Test(t, func(t *testing.T) {
-		a, b := ipc.Pipe()
-		g := newGate(a)
-		g.writes = make(chan struct{})
-		c, p := start(t, g, &ipc.Options{MaxQueued: 1, Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) { return ipc.Data{}, nil }}), &peer{t, b}
+		c, p, g := heldBack(t, &ipc.Options{MaxQueued: 1, Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) { return ipc.Data{}, nil }})
 		var open []int
 		g.onWrite = func() { open = append(open, c.Stats().Open) }
 		for range 2 { // one is being written, one fills the queue

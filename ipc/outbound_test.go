@@ -104,10 +104,7 @@ func TestAWithdrawnFrameMakesRoomForOthers(t *testing.T) {
 
 func TestWaitingFramesShareOneWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := ipc.Pipe()
-		g := newGate(a)
-		g.writes = make(chan struct{})
-		c, p := start(t, g, nil), &peer{t, b}
+		c, p, g := heldBack(t, nil)
 		for range 100 {
 			c.begin(t.Context(), handle(10))
 			synctest.Wait()

@@ -204,6 +204,14 @@ func newGate(rw io.ReadWriteCloser) *gate {
 	return &gate{ReadWriteCloser: rw, closed: make(chan struct{})}
 }
 
+// heldBack is a Conn whose writes wait until g.writes is closed, and the other end of its pipe.
+func heldBack(t *testing.T, opts *ipc.Options) (c *conn, p *peer, g *gate) {
+	a, b := ipc.Pipe()
+	g = newGate(a)
+	g.writes = make(chan struct{})
+	return start(t, g, opts), &peer{t, b}, g
+}
+
 func (g *gate) Read(b []byte) (int, error) {
 	g.pass(g.reads)
 	return g.ReadWriteCloser.Read(b)

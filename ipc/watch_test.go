@@ -114,10 +114,7 @@ func TestWrittenComesBeforeTheBytes(t *testing.T) {
 func TestWrittenIsNeverCalledAfterSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for range 20 {
-			a, b := ipc.Pipe()
-			g := newGate(a)
-			g.writes = make(chan struct{})
-			c := start(t, g, nil)
+			c, p, g := heldBack(t, nil)
 			require.NoError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note"}))
 			synctest.Wait() // it keeps the writing goroutine while the calls queue up
 			var overtaken atomic.Int64
@@ -150,7 +147,7 @@ func TestWrittenIsNeverCalledAfterSettled(t *testing.T) {
 			calls.Wait()
 			require.ErrorIs(t, c.end(), ipc.ErrClosed)
 			require.Zero(t, overtaken.Load())
-			require.NoError(t, b.Close())
+			require.NoError(t, p.rw.Close())
 		}
 	})
 }
@@ -158,10 +155,7 @@ func TestWrittenIsNeverCalledAfterSettled(t *testing.T) {
 // A peer may answer an id before the request is written. Who writes that still comes to the call then, which may be no other's yet.
 func TestAnAnswerBeforeTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := ipc.Pipe()
-		g := newGate(a)
-		g.writes = make(chan struct{})
-		c, p := start(t, g, nil), &peer{t, b}
+		c, p, g := heldBack(t, nil)
 		require.NoError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note"}))
 		synctest.Wait() // it keeps the writing goroutine while two calls queue up
 		var calls sync.WaitGroup

@@ -110,7 +110,7 @@ func (f *flight) begin(ctx, parent context.Context) {
 		f.mc.Timestamp = f.accepted.Unix()
 	}
 	f.asked, f.granted, f.ended = 0, 0, never
-	f.term.begin(ctx, parent, time.Time{})
+	f.term.begin(ctx, parent)
 	f.shorten(f.ttl)
 }
 

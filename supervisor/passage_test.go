@@ -19,19 +19,8 @@ import (
 
 // wired is a conversation over a connection that there is already.
 type wired struct {
-	silence
-	conn   *ipc.Conn
+	ixtConversation
 	parent atomic.Pointer[delivery] // handle 7, if it is open
-}
-
-func (w *wired) Err() error { return w.conn.Err() }
-
-func (w *wired) Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch ipc.Watch) (ipc.Data, error) {
-	return w.conn.Handle(ctx, m, mc, watch)
-}
-
-func (w *wired) CallLater(p *ipc.Pending, m ipc.Message, mc ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
-	return w.conn.HandleLater(p, m, mc, limit, to, batch)
 }
 
 func (w *wired) Watching(id int64) ipc.Watch {
@@ -93,7 +82,7 @@ func newAsker(t *testing.T) *asker {
 	}})
 	r := instantRouter()
 	a.echo = r.topics["echo.say"].offers[0].provider
-	a.talk = &wired{conn: host}
+	a.talk = &wired{ixtConversation: ixtConversation{conn: host}}
 	a.echo.talk, a.echo.instance.s = a.talk, &Supervisor{opts: Options{OnDemand: true}}
 	a.sup = &Supervisor{opts: Options{OnDemand: true, Open: true}, router: r, journal: r.journal}
 	a.sup.services = map[string]Service{ipc.ServiceMessageBus: messageBus{a.sup}}
@@ -121,7 +110,7 @@ func (a *asker) call(ctx context.Context, parent int64, topic string, payload []
 // parent lets handle 7 be open, with a term.
 func (a *asker) parent(ctx context.Context) *flight {
 	f := &flight{provider: a.echo}
-	f.term.begin(ctx, nil, time.Time{})
+	f.term.begin(ctx, nil)
 	a.talk.parent.Store(&delivery{flight: f})
 	return f
 }

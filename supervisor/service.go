@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ixtrun/ixt/ipc"
 	"github.com/ixtrun/ixt/manifest"
@@ -121,7 +120,7 @@ func (s *Supervisor) serve(ctx context.Context, in *instance, p *incarnation, re
 		return ipc.Data{}, err
 	}
 	if caller.parent != nil {
-		term := newTerm(ctx, &caller.parent.term, time.Time{}) // a child never outlives its parent
+		term := newTerm(ctx, &caller.parent.term) // a child never outlives its parent
 		defer term.end()
 		ctx = term
 	}

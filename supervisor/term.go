@@ -29,38 +29,31 @@ type full struct {
 	stop context.CancelFunc
 }
 
-// newTerm returns the time that is left by first, by second, which may be nil, and until limit, which may be zero. A term as first is
-// not ended before this one.
-func newTerm(first, second context.Context, limit time.Time) *term {
+// newTerm returns the time that is left by first and by second, which may be nil. A term as first is not ended before this one.
+func newTerm(first, second context.Context) *term {
 	t := new(term)
-	t.begin(first, second, limit)
+	t.begin(first, second)
 	return t
 }
 
 // begin is newTerm for a term that is part of something.
-func (t *term) begin(first, second context.Context, limit time.Time) {
-	t.first, t.second, t.limit = first, second, earlier(limit, first)
+func (t *term) begin(first, second context.Context) {
+	t.first, t.second = first, second
+	t.limit, _ = first.Deadline()
 	if above, is := first.(*term); is && second == nil {
 		t.first, t.second = above.first, above.second
 	}
 	if second != nil {
-		t.limit = earlier(t.limit, second)
+		deadline, _ := second.Deadline()
+		t.shorten(deadline)
 	}
 }
 
-// shorten makes limit the term's, unless it ends before. Nobody may look at it meanwhile.
+// shorten makes limit the term's, unless it is zero or the term ends before. Nobody may look at it meanwhile.
 func (t *term) shorten(limit time.Time) {
-	if t.limit.IsZero() || limit.Before(t.limit) {
+	if !limit.IsZero() && (t.limit.IsZero() || limit.Before(t.limit)) {
 		t.limit = limit
 	}
-}
-
-// earlier is the limit, or the deadline of ctx if that comes before; zero if there is neither.
-func earlier(limit time.Time, ctx context.Context) time.Time {
-	if deadline, limited := ctx.Deadline(); limited && (limit.IsZero() || deadline.Before(limit)) {
-		return deadline
-	}
-	return limit
 }
 
 // Deadline is the limit.

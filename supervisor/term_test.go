@@ -8,6 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// limited is newTerm until limit at most.
+func limited(first, second context.Context, limit time.Time) *term {
+	t := newTerm(first, second)
+	t.shorten(limit)
+	return t
+}
+
 func TestTermEnds(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -22,7 +29,7 @@ func TestTermEnds(t *testing.T) {
 			defer endFirst()
 			second, endSecond := context.WithCancel(t.Context())
 			defer endSecond()
-			early, late := newTerm(first, second, time.Time{}), newTerm(first, second, time.Now().Add(time.Hour))
+			early, late := newTerm(first, second), limited(first, second, time.Now().Add(time.Hour))
 			child, endChild := context.WithCancel(early)
 			defer endChild()
 			require.NoError(t, early.Err())
@@ -45,8 +52,8 @@ func TestTermHasTheNearestLimit(t *testing.T) {
 	nearby, end := context.WithDeadline(t.Context(), near)
 	defer end()
 	for _, term := range []*term{
-		newTerm(nearby, nil, far), newTerm(t.Context(), nearby, far), newTerm(t.Context(), nil, near),
-		newTerm(newTerm(nearby, nil, time.Time{}), nil, far), newTerm(newTerm(t.Context(), nearby, far), nil, far),
+		limited(nearby, nil, far), limited(t.Context(), nearby, far), limited(t.Context(), nil, near),
+		limited(newTerm(nearby, nil), nil, far), limited(limited(t.Context(), nearby, far), nil, far),
 	} {
 		limit, limited := term.Deadline()
 		require.True(t, limited)
@@ -54,14 +61,14 @@ func TestTermHasTheNearestLimit(t *testing.T) {
 		_, _, limit = term.Ends()
 		require.Equal(t, near, limit)
 	}
-	_, limited := newTerm(t.Context(), nil, time.Time{}).Deadline()
+	_, limited := newTerm(t.Context(), nil).Deadline()
 	require.False(t, limited)
 }
 
 // What runs out of time together with what it belongs to has run out of time: it was not cancelled.
 func TestTermThatIsLate(t *testing.T) {
-	parent := newTerm(t.Context(), nil, time.Now().Add(time.Millisecond))
-	child := newTerm(t.Context(), parent, time.Time{})
+	parent := limited(t.Context(), nil, time.Now().Add(time.Millisecond))
+	child := newTerm(t.Context(), parent)
 	defer child.end()
 	done := child.Done()
 	for !parent.late() {
@@ -76,8 +83,8 @@ func TestTermThatIsLate(t *testing.T) {
 
 func TestTermIsWaitedForByItsParts(t *testing.T) {
 	first, endFirst := context.WithCancel(t.Context())
-	parent := newTerm(t.Context(), nil, time.Time{})
-	a, b, _ := newTerm(newTerm(first, parent, time.Time{}), nil, time.Time{}).Ends()
+	parent := newTerm(t.Context(), nil)
+	a, b, _ := newTerm(newTerm(first, parent), nil).Ends()
 	endFirst()
 	<-a
 	select {
