@@ -53,6 +53,7 @@ type pending struct {
 	id       atomic.Int64
 	settled  atomic.Int64
 	answered atomic.Bool
+	known    atomic.Bool
 }
 
 // begin makes a Call in a goroutine of its own.
@@ -62,7 +63,7 @@ func (c *conn) begin(ctx context.Context, req *ipc.Envelope) *pending {
 		defer close(p.done)
 		p.data, p.err = c.Call(ctx, req, &watch{
 			written: func(id int64) { p.id.Store(id) },
-			settled: func(answered bool) { p.settled.Add(1); p.answered.Store(answered) },
+			settled: func(answered, known bool) { p.settled.Add(1); p.answered.Store(answered); p.known.Store(known) },
 		})
 	}()
 	return p
@@ -71,7 +72,7 @@ func (c *conn) begin(ctx context.Context, req *ipc.Envelope) *pending {
 // watch is an ipc.Watch of two functions, each of which may be nil.
 type watch struct {
 	written func(id int64)
-	settled func(answered bool)
+	settled func(answered, known bool)
 }
 
 func (w *watch) Written(id int64) {
@@ -80,9 +81,9 @@ func (w *watch) Written(id int64) {
 	}
 }
 
-func (w *watch) Settled(answered bool) {
+func (w *watch) Settled(answered, known bool) {
 	if w.settled != nil {
-		w.settled(answered)
+		w.settled(answered, known)
 	}
 }
 

@@ -19,8 +19,8 @@ type passing struct {
 	settled chan bool
 }
 
-func (p *passing) Written(int64)         {}
-func (p *passing) Settled(answered bool) { p.settled <- answered }
+func (p *passing) Written(int64)            {}
+func (p *passing) Settled(answered, _ bool) { p.settled <- answered }
 
 func (p *passing) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 	p.request.Answer(data, err, batch)

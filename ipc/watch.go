@@ -10,18 +10,20 @@ type Watch interface {
 	Written(id int64)
 	// Settled is called exactly once, when nothing is owed any more: by the answer, even one that came too late for the
 	// caller, by the request's withdrawal, or by the connection's end. answered says that it was an answer; one that the
-	// caller waits for settles the request before the caller has it.
-	Settled(answered bool)
+	// caller waits for settles the request before the caller has it. known says that somebody has got the Watch from Watching.
+	Settled(answered, known bool)
 }
 
 // Watching returns the Watch of the request of this side that has an id and is not answered; nil if there is none, or it has none.
 func (c *Conn) Watching(id int64) Watch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if call := c.state.calls[id]; call != nil {
-		return call.watch.Watch
+	call := c.state.calls[id]
+	if call == nil {
+		return nil
 	}
-	return nil
+	call.watch.known = true
+	return call.watch.Watch
 }
 
 // watch keeps the promises of a Watch, which may be nil: its methods are called outside the connection's lock and so by goroutines
@@ -29,6 +31,7 @@ func (c *Conn) Watching(id int64) Watch {
 type watch struct {
 	Watch
 	answered bool // set before settle
+	known    bool // likewise: Watching has told it
 	mu       sync.Mutex
 	told     bool // written has been called
 	settled  bool
@@ -54,6 +57,6 @@ func (w *watch) settle() (last bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.settled = true
-	w.Settled(w.answered)
+	w.Settled(w.answered, w.known)
 	return w.told
 }

@@ -93,6 +93,7 @@ func TestSettledIsCalledOnce(t *testing.T) {
 				require.Nil(t, c.Watching(1))
 				require.Equal(t, tt.id, call.id.Load())
 				require.Equal(t, strings.Contains(tt.name, "answer"), call.answered.Load())
+				require.Equal(t, tt.id != 0, call.known.Load())
 			})
 		})
 	}
@@ -136,7 +137,7 @@ func TestWrittenIsNeverCalledAfterSettled(t *testing.T) {
 								runtime.Gosched()
 							}
 						},
-						settled: func(bool) { settled.Store(true) },
+						settled: func(bool, bool) { settled.Store(true) },
 					})
 				})
 			}

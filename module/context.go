@@ -7,8 +7,9 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// scope is what a ctx of this package carries: the module's logger and, in a handler, what it serves.
+// scope is a ctx of this package. It knows the module's logger and, in a handler, what it serves.
 type scope struct {
+	context.Context
 	log      *zerolog.Logger
 	deadline time.Time
 	trace    string   // of the call or the event
@@ -18,9 +19,16 @@ type scope struct {
 
 type scopeKey struct{}
 
-func withScope(ctx context.Context, s *scope) context.Context {
-	return context.WithValue(ctx, scopeKey{}, s)
+// Value lets scopeOf find the scope from any ctx below it.
+func (s *scope) Value(key any) any {
+	if key == (scopeKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
 }
+
+// AfterFunc lets package context hang a ctx below this one without a goroutine that waits for it.
+func (s *scope) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(s.Context, f) }
 
 func scopeOf(ctx context.Context) *scope {
 	if s, ok := ctx.Value(scopeKey{}).(*scope); ok {

@@ -94,7 +94,7 @@ func (s *session) finishOnce(grace time.Duration, patient bool) error {
 
 // callShutdown calls the module's Shutdown with ctx and waits for it until last ends.
 func (s *session) callShutdown(ctx, last context.Context) error {
-	ctx = withScope(ctx, &scope{log: &s.log})
+	ctx = &scope{Context: ctx, log: &s.log}
 	done := make(chan error, 1)
 	go func() {
 		done <- guard(ctx, ipc.CodeHandlerPanic, "Shutdown", func() error { return s.module.Shutdown(ctx) })

@@ -58,7 +58,7 @@ func (s *session) runInit(ctx context.Context, req *ipc.Envelope) (*Init, error)
 		MaxConcurrency: s.opts.MaxConcurrency,
 	}
 	log := in.Log
-	ctx = withScope(ctx, &scope{log: &log})
+	ctx = &scope{Context: ctx, log: &log}
 	err = guard(ctx, ipc.CodeInitFailed, "Init", func() error { return s.module.Init(ctx, in) })
 	if problem := in.topics.seal(); err == nil {
 		err = problem
@@ -100,8 +100,8 @@ func (s *session) handle(ctx context.Context, req *ipc.Envelope) (ipc.Data, erro
 		msg.Context = *req.Context
 	}
 	deadline, _ := ctx.Deadline()
-	call.scope = scope{log: &s.log, deadline: deadline, trace: msg.Context.TraceID, id: req.ID, msg: msg}
-	ctx = withScope(ctx, &call.scope)
+	call.scope = scope{Context: ctx, log: &s.log, deadline: deadline, trace: msg.Context.TraceID, id: req.ID, msg: msg}
+	ctx = &call.scope
 
 	handler := s.topics.handlers[msg.Topic]
 	if handler == nil {
@@ -123,7 +123,7 @@ func (s *session) handle(ctx context.Context, req *ipc.Envelope) (ipc.Data, erro
 
 // health asks the module how it is. A module that cannot say is not healthy.
 func (s *session) health(ctx context.Context) ipc.Data {
-	ctx = withScope(ctx, &scope{log: &s.log})
+	ctx = &scope{Context: ctx, log: &s.log}
 	var data json.RawMessage
 	err := guard(ctx, ipc.CodeHandlerPanic, "Health", func() (err error) {
 		data, err = json.Marshal(s.module.Health(ctx))

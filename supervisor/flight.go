@@ -51,10 +51,17 @@ type delivery struct {
 	attempt  int
 	written  bool
 	answered bool
+	known    bool // a request of the module has been found to belong to it
 }
 
 // of is the call that an attempt is at.
 func (d *delivery) of() *flight { return d.flight }
+
+// private reports, of a call that has a result, whether nobody but its caller can know it any more: its only attempt was answered, no
+// other call was made in its handling, and no ctx hangs below its term.
+func (f *flight) private() bool {
+	return f.tries == 1 && f.first.answered && !f.first.known && f.term.full == nil
+}
 
 // keep makes the payload the flight's own. The caller's memory is theirs again when the call has ended, but a crash report may still
 // be about it, unless the first attempt was answered.
@@ -137,8 +144,8 @@ func (r *router) follow(d *delivery) ipc.Watch {
 func (d *delivery) Written(int64) { d.written = true }
 
 // Settled is the end of an attempt: ipc.Watch.
-func (d *delivery) Settled(answered bool) {
-	d.answered = answered
+func (d *delivery) Settled(answered, known bool) {
+	d.answered, d.known = answered, known
 	d.offer.provider.router.release(d)
 }
 

@@ -35,6 +35,7 @@ type router struct {
 	awaitBuilds func(ctx context.Context, modules []string)
 
 	passing sync.WaitGroup // calls that nobody waits for; see passage
+	landed  sync.Pool      // flights to be used again
 
 	mu      sync.Mutex
 	topics  map[string]*topic
@@ -149,6 +150,22 @@ func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
 	}
 	data, err := r.deliver(t, d, f)
 	return r.conclude(f, data, err)
+}
+
+// flight returns one for a call that is about to be made.
+func (r *router) flight() *flight {
+	if f, ok := r.landed.Get().(*flight); ok {
+		return f
+	}
+	return new(flight)
+}
+
+// reuse lets the memory of a call that has a result serve another one, if it can.
+func (r *router) reuse(f *flight) {
+	if f.private() {
+		*f = flight{}
+		r.landed.Put(f)
+	}
 }
 
 // conclude ends a call that was admitted, or lets it go elsewhere.

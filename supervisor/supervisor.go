@@ -138,13 +138,10 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (*Answer, error) {
 	if err := s.awaitUp(ctx); err != nil {
 		return nil, err
 	}
-	f := &flight{
-		msg: ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority},
-		mc:  newContext(fromHost, m.TraceID),
-		ttl: m.TTL,
-	}
+	f := s.router.flight()
+	f.msg = ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority}
+	f.mc, f.ttl, f.roams = newContext(fromHost, m.TraceID), m.TTL, true
 	f.target, f.node = local(m.Target)
-	f.roams = true
 	data, err := s.router.call(ctx, f)
 	if err != nil || f.mc.Attempt > 1 {
 		f.keep()
@@ -152,6 +149,7 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.router.reuse(f)
 	return &Answer{Data: data}, nil
 }
 
@@ -179,23 +177,22 @@ func (s *Supervisor) awaitUp(ctx context.Context) error {
 func newContext(source, trace string) ipc.Context {
 	mc := ipc.Context{TraceID: trace, SourceModule: source}
 	if trace == "" {
-		ids := randomHex(3)
+		ids := randomHex(24)
 		mc.CallID, mc.TraceID = ids[:16], ids[16:]
 	} else {
-		mc.CallID = randomHex(1)
+		mc.CallID = randomHex(8)
 	}
 	return mc
 }
 
-// randomHex returns 16 digits n times.
+// randomHex returns so many random bytes, 24 at most, as text.
 func randomHex(n int) string {
-	var random [8]byte
-	text := make([]byte, 0, 48)
-	for range n {
-		binary.BigEndian.PutUint64(random[:], rand.Uint64())
-		text = hex.AppendEncode(text, random[:])
+	var random [24]byte
+	for i := 0; i < n; i += 8 {
+		binary.LittleEndian.PutUint64(random[i:], rand.Uint64())
 	}
-	return string(text)
+	var text [2 * len(random)]byte
+	return string(text[:hex.Encode(text[:], random[:n])])
 }
 
 // Journal returns what the supervisor saw and did.

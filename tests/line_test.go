@@ -108,6 +108,7 @@ func TestClusterAsDocumented(t *testing.T) {
 		require.Equal(t, result{0, c.prints, ""}, got, c.line)
 	}
 	require.Regexp(t, `(?m)^greet\.hello +1 .* greet$(.|\n)*^press\.check( +-){9} +press:1\.0\.0@box-1$`, s.sh(setting+"; ixt topics").stdout)
+	one.await("node box-2 is there") // who left before that is not remembered
 	two.interrupt()
 	require.Eventually(t, func() bool {
 		return regexp.MustCompile(`(?m)^box-2( +-){8} +stopped, last seen \d+s ago$`).MatchString(s.ixt("ps", "--all").stdout)
