@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,4 +274,26 @@ func TestCallsInFlightEndWithTheConnection(t *testing.T) {
 		require.ErrorIs(t, err, &module.Error{Code: ipc.CodeCancelled})
 		require.Equal(t, module.Unknown, module.OutcomeOf(err))
 	})
+}
+
+// A ctx that a handler hangs below its own costs no goroutine, and ends with it.
+func TestAContextBelowAHandlers(t *testing.T) {
+	const many = 100
+	more, ended := make(chan int, 1), make(chan error, many)
+	h := answering(t, func(ctx context.Context, _ *module.Message) (*module.Response, error) {
+		before := runtime.NumGoroutine()
+		for range many {
+			below, cancel := context.WithTimeout(ctx, time.Hour)
+			t.Cleanup(cancel)
+			context.AfterFunc(below, func() { ended <- context.Cause(below) })
+		}
+		more <- runtime.NumGoroutine() - before
+		return nil, nil
+	})
+	_, err := h.Call(t.Context(), "t", nil)
+	require.NoError(t, err)
+	require.Less(t, <-more, many/2)
+	for range many {
+		require.ErrorIs(t, <-ended, context.Canceled)
+	}
 }
