@@ -46,7 +46,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	if !s.opts.OnDemand {
 		for _, u := range s.units {
-			u.start()
+			u.wake() // unless somebody has been faster
 		}
 	}
 	<-ctx.Done()
