@@ -24,7 +24,7 @@ type call struct {
 
 // finish ends a call for which nothing is owed any more: its caller wakes, or has long gone.
 func (s *state) finish(c *call, data Data, err error) {
-	s.later(func() { c.watch.settle() })
+	s.later(func() { c.watch.settle(nil) })
 	if !c.over {
 		s.end(c, data, err)
 	}
@@ -62,7 +62,7 @@ func (c *Conn) call(ctx context.Context, req *decoded, watch Watch) (Data, error
 		err = c.send(ctx, o, urgent)
 	}
 	if err != nil {
-		call.watch.settle()
+		call.watch.settle(nil)
 		return Data{}, err
 	}
 	if call.reads {
@@ -167,7 +167,7 @@ func (c *Conn) answered(e *Envelope, data Data, err error, in *reading) error {
 	}
 	relieved := c.leave(s, call, in.behind > 0)
 	c.unlock()
-	last := call.watch.settle()
+	last := call.watch.settle(in.batch)
 	switch {
 	case late:
 	case call.receiver != nil:

@@ -98,7 +98,7 @@ func TestAModulesLife(t *testing.T) {
 		written, settled := make(chan int64, 1), make(chan struct{})
 		go func() { <-written; giveUp() }()
 		_, err = host.Handle(given, ipc.Message{Topic: "hang"}, ipc.Context{}, &watch{
-			written: func(id int64) { written <- id }, settled: func(bool, bool) { close(settled) },
+			written: func(id int64) { written <- id }, settled: func(ipc.Settlement) { close(settled) },
 		})
 		requireError(t, err, ipc.CodeCancelled, ipc.Unknown)
 		<-settled // the cancelled handler has answered
@@ -157,7 +157,7 @@ func TestBothEndsAtFullTilt(t *testing.T) {
 				ctx, cancel = context.WithTimeout(ctx, time.Duration(random.IntN(2000))*time.Microsecond)
 			}
 			defer cancel()
-			data, err := c.Call(ctx, &ipc.Envelope{Type: ipc.TypeHandle, Message: &ipc.Message{Payload: p}}, &watch{settled: func(bool, bool) { settled.Add(1) }})
+			data, err := c.Call(ctx, &ipc.Envelope{Type: ipc.TypeHandle, Message: &ipc.Message{Payload: p}}, &watch{settled: func(ipc.Settlement) { settled.Add(1) }})
 			if err != nil {
 				if code := err.(*ipc.Error).Code; code != ipc.CodeTimeout && code != ipc.CodeTTLExpired {
 					wrong <- err.Error()

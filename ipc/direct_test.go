@@ -127,7 +127,7 @@ func TestCallReturnsWhenItIsSettled(t *testing.T) {
 	host, _ := directly(t, func(context.Context, *ipc.Envelope) (ipc.Data, error) { return ipc.Data{}, nil })
 	for range 2000 {
 		var settled atomic.Bool
-		_, err := host.Call(t.Context(), topic("quick"), &watch{settled: func(bool, bool) { settled.Store(true) }})
+		_, err := host.Call(t.Context(), topic("quick"), &watch{settled: func(ipc.Settlement) { settled.Store(true) }})
 		require.NoError(t, err)
 		require.True(t, settled.Load())
 	}

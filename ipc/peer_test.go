@@ -63,7 +63,7 @@ func (c *conn) begin(ctx context.Context, req *ipc.Envelope) *pending {
 		defer close(p.done)
 		p.data, p.err = c.Call(ctx, req, &watch{
 			written: func(id int64) { p.id.Store(id) },
-			settled: func(answered, known bool) { p.settled.Add(1); p.answered.Store(answered); p.known.Store(known) },
+			settled: func(s ipc.Settlement) { p.settled.Add(1); p.answered.Store(s.Answered); p.known.Store(s.Known) },
 		})
 	}()
 	return p
@@ -72,7 +72,7 @@ func (c *conn) begin(ctx context.Context, req *ipc.Envelope) *pending {
 // watch is an ipc.Watch of two functions, each of which may be nil.
 type watch struct {
 	written func(id int64)
-	settled func(answered, known bool)
+	settled func(ipc.Settlement)
 }
 
 func (w *watch) Written(id int64) {
@@ -81,9 +81,9 @@ func (w *watch) Written(id int64) {
 	}
 }
 
-func (w *watch) Settled(answered, known bool) {
+func (w *watch) Settled(s ipc.Settlement) {
 	if w.settled != nil {
-		w.settled(answered, known)
+		w.settled(s)
 	}
 }
 

@@ -129,7 +129,7 @@ func TestAnAnsweredCallKeepsNothing(t *testing.T) {
 	host := startEcho(t, nil)
 	freed := make(chan struct{})
 	func() {
-		w := &watch{settled: func(bool, bool) {}}
+		w := &watch{settled: func(ipc.Settlement) {}}
 		runtime.AddCleanup(w, func(freed chan struct{}) { close(freed) }, freed)
 		_, err := host.Handle(t.Context(), ipc.Message{Topic: "a.b"}, ipc.Context{}, w)
 		require.NoError(t, err)

@@ -132,6 +132,9 @@ func (c *Conn) enter(s *state, call *call) {
 		c.giveUp(s) // whoever makes the call may be who the others wait for
 	}
 	t := &s.turn
+	if call.receiver != nil {
+		t.lone = 0 // whoever reads now will have to read its answer
+	}
 	switch {
 	case !t.free || s.phase == closed:
 	case !call.quick || t.paused() || len(s.calls) > 0 || len(s.urgent.frames)+len(s.work.frames) > 1 || len(s.waiting) > 0:

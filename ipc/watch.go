@@ -9,9 +9,16 @@ type Watch interface {
 	// no such moment.
 	Written(id int64)
 	// Settled is called exactly once, when nothing is owed any more: by the answer, even one that came too late for the
-	// caller, by the request's withdrawal, or by the connection's end. answered says that it was an answer; one that the
-	// caller waits for settles the request before the caller has it. known says that somebody has got the Watch from Watching.
-	Settled(answered, known bool)
+	// caller, by the request's withdrawal, or by the connection's end. An answer that the caller waits for settles the request
+	// before the caller has it.
+	Settled(Settlement)
+}
+
+// Settlement is how a request was settled.
+type Settlement struct {
+	Answered bool
+	Known    bool   // somebody has got the Watch from Watching
+	Batch    *Batch // for what is sent at once; nil: it is held back for nothing
 }
 
 // Watching returns the Watch of the request of this side that has an id and is not answered; nil if there is none, or it has none.
@@ -50,13 +57,13 @@ func (w *watch) written(id int64) {
 }
 
 // settle reports whether nothing more will be said to the Watch.
-func (w *watch) settle() (last bool) {
+func (w *watch) settle(batch *Batch) (last bool) {
 	if w.Watch == nil {
 		return true
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.settled = true
-	w.Settled(w.answered, w.known)
+	w.Settled(Settlement{w.answered, w.known, batch})
 	return w.told
 }

@@ -137,7 +137,7 @@ func TestWrittenIsNeverCalledAfterSettled(t *testing.T) {
 								runtime.Gosched()
 							}
 						},
-						settled: func(bool, bool) { settled.Store(true) },
+						settled: func(ipc.Settlement) { settled.Store(true) },
 					})
 				})
 			}

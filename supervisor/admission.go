@@ -75,15 +75,14 @@ func (r *router) noProvider(name string) error {
 	return ipc.Errorf(ipc.CodeNoProvider, "no module provides %s; %s", name, hint)
 }
 
-// acquire waits for a provider with a free slot and takes the slot.
-func (r *router) acquire(t *topic, f *flight) (*delivery, error) {
-	w := &waiter{priority: min(max(f.msg.Priority, ipc.Low), ipc.Urgent), flight: f, granted: make(chan *delivery, 1)}
-	d, err := r.place(t, f, w)
-	if d != nil || err != nil {
-		return d, err
+// acquire waits for a provider with a free slot and takes the slot. What it returns has the slot then, or has ended with it.
+func (r *router) acquire(t *topic, f *flight) (*waiter, error) {
+	w := &waiter{priority: min(max(f.msg.Priority, ipc.Low), ipc.Urgent), flight: f, granted: make(chan struct{}, 1)}
+	if placed, err := r.place(t, f, w); placed || err != nil {
+		return w, err
 	}
 	for {
-		changed, orphaned := r.prospects(t, f)
+		changed, orphaned := r.prospects(t, w)
 		if orphaned {
 			if r.elsewhere(f) && r.leave(t, w) {
 				return nil, errElsewhere
@@ -94,27 +93,32 @@ func (r *router) acquire(t *topic, f *flight) (*delivery, error) {
 			}
 		}
 		select {
-		case d := <-w.granted:
-			return d, nil
+		case <-w.granted:
+			return w, nil
 		case <-changed:
 		case <-f.term.Done():
-			if !r.leave(t, w) {
-				r.release(<-w.granted) // the slot came in the same moment
+			if !r.leave(t, w) { // the slot has come
+				w.abandon(f.term.Err())
+				if <-w.granted; w.ended {
+					return w, nil
+				}
+				r.release(w.delivery, nil)
 			}
-			return nil, r.expired(t, f)
+			return nil, r.expired(t, w)
 		}
 	}
 }
 
 // place takes a slot at once, or queues w, or refuses.
-func (r *router) place(t *topic, f *flight, w *waiter) (*delivery, error) {
+func (r *router) place(t *topic, f *flight, w *waiter) (placed bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if d := t.take(f); d != nil {
-		return d, nil
+	if w.delivery = t.take(f); w.delivery != nil {
+		f.granted = f.age()
+		return true, nil
 	}
 	if f.waitsForItself(t) {
-		return nil, ipc.Errorf(ipc.CodeLoop, "the call to %s would wait for a call that waits for it; "+
+		return false, ipc.Errorf(ipc.CodeLoop, "the call to %s would wait for a call that waits for it; "+
 			"let the module handle more calls at once (max_concurrency) or call it after answering", t.name)
 	}
 	limit := t.rules.Queue
@@ -124,18 +128,19 @@ func (r *router) place(t *topic, f *flight, w *waiter) (*delivery, error) {
 	if len(t.queue) >= limit {
 		e := ipc.Errorf(ipc.CodeBusy, "%d calls already wait for %s, which is the limit", len(t.queue), t.name)
 		e.RetryAfter = t.drained.after(1) // then there is a place in the queue
-		return nil, e
+		return false, e
 	}
 	r.queued++
 	w.number = r.queued
 	t.enqueue(w)
-	return nil, nil
+	return false, nil
 }
 
-func (r *router) prospects(t *topic, f *flight) (changed <-chan struct{}, orphaned bool) {
+// prospects tells whether w waits although nobody can come to it, and when to ask again.
+func (r *router) prospects(t *topic, w *waiter) (changed <-chan struct{}, orphaned bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.changed, len(t.fitting(f)) == 0
+	return r.changed, w.delivery == nil && len(t.fitting(w.flight)) == 0
 }
 
 func (r *router) leave(t *topic, w *waiter) bool {
@@ -145,12 +150,12 @@ func (r *router) leave(t *topic, w *waiter) bool {
 }
 
 // expired says why a call that waited for a provider got none.
-func (r *router) expired(t *topic, f *flight) error {
-	if errors.Is(f.term.Err(), context.Canceled) {
+func (r *router) expired(t *topic, w *waiter) error {
+	if errors.Is(w.flight.term.Err(), context.Canceled) {
 		return gaveUp()
 	}
-	if _, orphaned := r.prospects(t, f); orphaned {
-		return ipc.Errorf(ipc.CodeUnavailable, "%s", r.outlook(f.modules, time.Time{}).why)
+	if _, orphaned := r.prospects(t, w); orphaned {
+		return ipc.Errorf(ipc.CodeUnavailable, "%s", r.outlook(w.flight.modules, time.Time{}).why)
 	}
 	return ipc.Errorf(ipc.CodeTTLExpired, "the deadline passed while the call waited for %s; every instance was busy", t.name)
 }
@@ -161,27 +166,37 @@ func gaveUp() *ipc.Error {
 	return e
 }
 
-// release gives a slot back and hands it to who waits for it.
-func (r *router) release(d *delivery) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// release gives a slot back. batch is of who has read the answer, if that is who it is.
+func (r *router) release(d *delivery, batch *ipc.Batch) {
 	p, t := d.offer.provider, d.offer.topic
-	d.vacate()
-	if d.lost() {
-		p.lose(d)
+	r.free(p, batch, func() {
+		d.vacate()
+		if d.lost() {
+			p.lose(d)
+		}
+		t.counts.answered(d)
+		t.drained.event(len(t.queue) > 0)
+		p.checkIdle()
+	})
+}
+
+// free makes a change, under the lock, that lets p take more calls, and sends it those that wait for that.
+func (r *router) free(p *provider, batch *ipc.Batch, change func()) {
+	r.mu.Lock()
+	change()
+	served := r.dispatch(p)
+	r.mu.Unlock()
+	for _, w := range served {
+		w.send(batch)
 	}
-	t.counts.answered(d)
-	t.drained.event(len(t.queue) > 0)
-	r.dispatch(p)
-	p.checkIdle()
 }
 
 // fairness: every so many slots, one goes to whoever has waited longest, so that high priorities starve nobody.
 const fairness = 8
 
-// dispatch fills the free slots of p from the queues of its topics: the highest priority first, and of one priority who came
-// first.
-func (r *router) dispatch(p *provider) {
+// dispatch gives the free slots of p to those in the queues of its topics: the highest priority first, and of one priority who came
+// first. They have to be sent.
+func (r *router) dispatch(p *provider) (served []*waiter) {
 	for {
 		byAge := (p.turn+1)%fairness == 0
 		var next *waiter
@@ -195,20 +210,13 @@ func (r *router) dispatch(p *provider) {
 			}
 		}
 		if next == nil {
-			return
+			return served
 		}
 		p.turn++
 		from.topic.leave(next)
-		next.granted <- from.occupy(next.flight)
+		next.serve(from)
+		served = append(served, next)
 	}
-}
-
-// before reports whether w is served before v.
-func (w *waiter) before(v *waiter, byAge bool) bool {
-	if byAge || w.priority == v.priority {
-		return w.number < v.number
-	}
-	return w.priority > v.priority
 }
 
 // load is how busy a provider is: its open calls, and how long the one that is latest is past its deadline; 0 if none is.
@@ -232,8 +240,5 @@ func (r *router) reserve(p *provider) bool {
 }
 
 func (r *router) unreserve(p *provider) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	p.reserved = false
-	r.dispatch(p)
+	r.free(p, nil, func() { p.reserved = false })
 }

@@ -144,9 +144,9 @@ func (r *router) follow(d *delivery) ipc.Watch {
 func (d *delivery) Written(int64) { d.written = true }
 
 // Settled is the end of an attempt: ipc.Watch.
-func (d *delivery) Settled(answered, known bool) {
-	d.answered, d.known = answered, known
-	d.offer.provider.router.release(d)
+func (d *delivery) Settled(s ipc.Settlement) {
+	d.answered, d.known = s.Answered, s.Known
+	d.offer.provider.router.release(d, s.Batch)
 }
 
 // lost reports, of a delivery that is settled, whether the module has seen the call and will never answer it.

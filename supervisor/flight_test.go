@@ -23,7 +23,7 @@ func (a *answering) Call(ctx context.Context, _ ipc.Message, _ ipc.Context, watc
 		defer cancel()
 	}
 	watch.Written(1)
-	watch.Settled(a.err == nil, a.known)
+	watch.Settled(ipc.Settlement{Answered: a.err == nil, Known: a.known})
 	return ipc.Data{}, a.err
 }
 
@@ -31,18 +31,18 @@ func (a *answering) Call(ctx context.Context, _ ipc.Message, _ ipc.Context, watc
 func TestWhichFlightsArePrivate(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
-		talk    answering
+		talk    *answering
 		private bool
 	}{
-		{name: "answered", private: true},
-		{name: "made another call", talk: answering{known: true}},
-		{name: "has a ctx below it", talk: answering{hangs: true}},
-		{name: "went to a second instance", talk: answering{err: ipc.Errorf(ipc.CodeUnavailable, "gone")}},
+		{name: "answered", talk: &answering{}, private: true},
+		{name: "made another call", talk: &answering{known: true}},
+		{name: "has a ctx below it", talk: &answering{hangs: true}},
+		{name: "went to a second instance", talk: &answering{err: ipc.Errorf(ipc.CodeUnavailable, "gone")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := instantRouter()
 			first := r.topics["echo.say"].offers[0].provider
-			first.talk = &tt.talk
+			first.talk = tt.talk
 			if tt.talk.err != nil {
 				r.attach(&provider{instance: first.instance, talk: &instant{}, limit: 1})
 			}

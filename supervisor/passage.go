@@ -59,7 +59,7 @@ func (r *router) pass(x *passage, batch *ipc.Batch) bool {
 	r.follow(x.delivery)
 	p := x.offer.provider
 	if p.talk.CallLater(&x.pending, f.msg, f.mc, f.term.limit, x, batch) != nil {
-		r.release(x.delivery)
+		r.release(x.delivery, nil)
 		r.ended()
 		r.passing.Done()
 		return false

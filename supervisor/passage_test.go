@@ -203,7 +203,7 @@ func (*dying) Err() error { return net.ErrClosed }
 func (*dying) Call(_ context.Context, _ ipc.Message, _ ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	watch.Written(1)
 	<-time.After(time.Second)
-	watch.Settled(false, false)
+	watch.Settled(ipc.Settlement{})
 	return ipc.Data{}, ipc.Errorf(ipc.CodeModuleGone, "gone")
 }
 

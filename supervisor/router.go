@@ -76,23 +76,22 @@ func (r *router) declare(m *manifest.Module, byHand bool) {
 
 // attach opens an instance to calls. What waits for it goes out at once.
 func (r *router) attach(p *provider) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if p.attached {
-		return
-	}
-	p.attached, p.idle = true, make(chan struct{})
-	if p.offers == nil {
-		p.router = r
-		for name, rules := range p.instance.module.Services {
-			p.offers = append(p.offers, &offer{provider: p, topic: r.topics[name], rules: rules})
+	r.free(p, nil, func() {
+		if p.attached {
+			return
 		}
-	}
-	for _, o := range p.offers {
-		o.topic.offers = append(o.topic.offers, o)
-	}
-	r.dispatch(p)
-	r.announce()
+		p.attached, p.idle = true, make(chan struct{})
+		if p.offers == nil {
+			p.router = r
+			for name, rules := range p.instance.module.Services {
+				p.offers = append(p.offers, &offer{provider: p, topic: r.topics[name], rules: rules})
+			}
+		}
+		for _, o := range p.offers {
+			o.topic.offers = append(o.topic.offers, o)
+		}
+		r.announce()
+	})
 }
 
 // detach closes an instance to new calls. The channel it returns is closed when the last open call has ended.
@@ -184,9 +183,10 @@ func (r *router) conclude(f *flight, data ipc.Data, err error) (ipc.Data, error)
 // deliver tries one instance after the other, the first with the slot d, if the call has one already.
 func (r *router) deliver(t *topic, d *delivery, f *flight) (data ipc.Data, err error) {
 	f.tries, f.mc.Attempt = f.tries+1, max(f.mc.Attempt, 1)
+	var w *waiter
 	if d == nil {
 		f.granted = never
-		d, err = r.acquire(t, f)
+		w, err = r.acquire(t, f)
 		if errors.Is(err, errElsewhere) {
 			return ipc.Data{}, err
 		}
@@ -194,9 +194,13 @@ func (r *router) deliver(t *topic, d *delivery, f *flight) (data ipc.Data, err e
 			f.ended = f.age()
 			return ipc.Data{}, r.verdict(t, nil, f, err)
 		}
-		f.granted = f.age()
+		d = w.delivery
 	}
-	data, err = d.offer.provider.talk.Call(&f.term, f.msg, f.mc, r.follow(d))
+	if w != nil && w.ended {
+		data, err = w.data, w.err
+	} else {
+		data, err = d.offer.provider.talk.Call(&f.term, f.msg, f.mc, r.follow(d))
+	}
 	f.ended = f.age()
 	if err != nil {
 		return r.retry(d, err)

@@ -16,7 +16,7 @@ type instant struct{ silence }
 
 func (*instant) Call(_ context.Context, _ ipc.Message, _ ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	watch.Written(1)
-	watch.Settled(true, false)
+	watch.Settled(ipc.Settlement{Answered: true})
 	return ipc.Data{}, nil
 }
 

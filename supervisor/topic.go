@@ -23,14 +23,6 @@ type topic struct {
 	reports  map[string]*reported // by code
 }
 
-// waiter is a call in a topic's queue.
-type waiter struct {
-	priority ipc.Priority
-	number   uint64 // grows with each waiter, whatever its topic
-	flight   *flight
-	granted  chan *delivery // buffered; receives at most one
-}
-
 // timeout is the time a call has; 0: any.
 func (t *topic) timeout() time.Duration {
 	if t.byHand {
