@@ -10,7 +10,7 @@ type Watch interface {
 	Written(id int64)
 	// Settled is called exactly once, when nothing is owed any more: by the answer, even one that came too late for the
 	// caller, by the request's withdrawal, or by the connection's end. An answer that the caller waits for settles the request
-	// before the caller has it.
+	// before the caller has it. No lock of the connection is held: what is to follow may be sent from here.
 	Settled(Settlement)
 }
 
@@ -18,7 +18,7 @@ type Watch interface {
 type Settlement struct {
 	Answered bool
 	Known    bool   // somebody has got the Watch from Watching
-	Batch    *Batch // for what is sent at once; nil: it is held back for nothing
+	Batch    *Batch // for what Settled sends, and only as long as it runs; nil: nothing is held back
 }
 
 // Watching returns the Watch of the request of this side that has an id and is not answered; nil if there is none, or it has none.

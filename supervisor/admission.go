@@ -94,18 +94,21 @@ func (r *router) acquire(t *topic, f *flight) (*waiter, error) {
 		}
 		select {
 		case <-w.granted:
-			return w, nil
 		case <-changed:
+			continue
 		case <-f.term.Done():
-			if !r.leave(t, w) { // the slot has come
-				w.abandon(f.term.Err())
-				if <-w.granted; w.ended {
-					return w, nil
-				}
-				r.release(w.delivery, nil)
+			if r.leave(t, w) {
+				return nil, r.expired(t, f)
 			}
-			return nil, r.expired(t, w)
+			w.abandon(f.term.Err())
+			<-w.granted
 		}
+		if w.ended || f.term.Err() == nil {
+			return w, nil
+		}
+		r.release(w.delivery, nil) // it came too late
+		f.granted = never
+		return nil, r.expired(t, f)
 	}
 }
 
@@ -136,11 +139,14 @@ func (r *router) place(t *topic, f *flight, w *waiter) (placed bool, err error) 
 	return false, nil
 }
 
-// prospects tells whether w waits although nobody can come to it, and when to ask again.
+// prospects tells whether w waits although nobody can come to it, and when to ask again: never, if it has a slot.
 func (r *router) prospects(t *topic, w *waiter) (changed <-chan struct{}, orphaned bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.changed, w.delivery == nil && len(t.fitting(w.flight)) == 0
+	if w.delivery != nil {
+		return nil, false
+	}
+	return r.changed, len(t.fitting(w.flight)) == 0
 }
 
 func (r *router) leave(t *topic, w *waiter) bool {
@@ -150,12 +156,15 @@ func (r *router) leave(t *topic, w *waiter) bool {
 }
 
 // expired says why a call that waited for a provider got none.
-func (r *router) expired(t *topic, w *waiter) error {
-	if errors.Is(w.flight.term.Err(), context.Canceled) {
+func (r *router) expired(t *topic, f *flight) error {
+	if errors.Is(f.term.Err(), context.Canceled) {
 		return gaveUp()
 	}
-	if _, orphaned := r.prospects(t, w); orphaned {
-		return ipc.Errorf(ipc.CodeUnavailable, "%s", r.outlook(w.flight.modules, time.Time{}).why)
+	r.mu.Lock()
+	orphaned := len(t.fitting(f)) == 0
+	r.mu.Unlock()
+	if orphaned {
+		return ipc.Errorf(ipc.CodeUnavailable, "%s", r.outlook(f.modules, time.Time{}).why)
 	}
 	return ipc.Errorf(ipc.CodeTTLExpired, "the deadline passed while the call waited for %s; every instance was busy", t.name)
 }
@@ -180,7 +189,7 @@ func (r *router) release(d *delivery, batch *ipc.Batch) {
 	})
 }
 
-// free makes a change, under the lock, that lets p take more calls, and sends it those that wait for that.
+// free makes a change, under the lock, after which p may take more calls, and sends it those that wait for that.
 func (r *router) free(p *provider, batch *ipc.Batch, change func()) {
 	r.mu.Lock()
 	change()

@@ -58,7 +58,7 @@ type delivery struct {
 func (d *delivery) of() *flight { return d.flight }
 
 // private reports, of a call that has a result, whether nobody but its caller can know it any more: its only attempt was answered, no
-// other call was made in its handling, and no ctx hangs below its term.
+// other call was made in its handling, and no ctx hangs below its term, as it does for a call that has waited.
 func (f *flight) private() bool {
 	return f.tries == 1 && f.first.answered && !f.first.known && f.term.full == nil
 }

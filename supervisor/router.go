@@ -15,7 +15,7 @@ import (
 // each has open and who waits; its lock is never held across a call, a callback or a wait.
 //
 //	call ─> admit ─> acquire ─> conversation.Call ─> finish, or verdict
-//	          │         │             │
+//	          │         │ └─ sent by another one ─────┘
 //	     NO_PROVIDER   BUSY       retried elsewhere when not delivered, or when idempotent and the instance died
 //	                UNAVAILABLE
 //	                TTL_EXPIRED
@@ -23,8 +23,8 @@ import (
 // A call that finds a free slot gets it from admit and takes the lock three times: to enter, to give back the slot when the module
 // has answered, to be counted.
 //
-// flight.go has the life of one call, admission.go how it is let in and waits for a slot, topic.go what is waited for, passage.go how a
-// module's call goes the same way without a goroutine.
+// flight.go has the life of one call, admission.go how it is let in and waits for a slot, topic.go what is waited for, waiter.go how one that
+// waits is sent, passage.go how a module's call goes the same way without a goroutine.
 type router struct {
 	journal *Journal
 	remote  Remote                                             // nil: this supervisor is alone

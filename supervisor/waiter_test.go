@@ -166,3 +166,23 @@ func TestGivingUpWhileTheSlotComes(t *testing.T) {
 	r.close()
 	<-r.idle
 }
+
+// A call whose time is over when its slot comes was handled by nobody.
+func TestGivenUpWhenTheSlotComes(t *testing.T) {
+	a, r, _, first := busy(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	second := r.waits(ctx, t, 64)
+	r.free(a.echo, nil, func() {
+		cancel()
+		a.echo.limit = 2
+	})
+	require.True(t, ipc.IsCode(<-second, ipc.CodeCancelled))
+	a.answers <- nil
+	require.NoError(t, <-first)
+	require.Empty(t, a.received)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	counts := &r.topics["echo.say"].counts
+	require.Equal(t, uint64(1), counts.handling.Count(), "the first")
+	require.Equal(t, uint64(2), counts.queue.Count())
+}
