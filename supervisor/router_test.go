@@ -37,9 +37,12 @@ func instantRouter() *router {
 }
 
 func (r *router) mustCall(tb testing.TB, mc ipc.Context) {
-	if _, err := r.call(context.Background(), &flight{msg: ipc.Message{Topic: "echo.say"}, mc: mc}); err != nil {
+	f := r.flight()
+	f.msg, f.mc = ipc.Message{Topic: "echo.say"}, mc
+	if _, err := r.call(context.Background(), f); err != nil {
 		tb.Error(err)
 	}
+	r.reuse(f)
 }
 
 func TestNobodyTracesForFree(t *testing.T) {
