@@ -35,12 +35,18 @@ type crashed struct {
 	end    time.Time
 }
 
-// pendingReports is how many reports may wait for the disk.
-const pendingReports = 64
+const (
+	pendingReports = 64              // may wait for the disk
+	reportTime     = 5 * time.Second // for those that still wait when everything has stopped
+)
 
 // keepReports writes reports until there will be no more. A slow disk costs reports and holds nobody up.
 func (s *Supervisor) keepReports() {
 	for c := range s.reports {
+		if s.hurried.Load() {
+			s.journal.add(Entry{Kind: KindWarning, Module: c.report.Module, Instance: c.report.Instance, Text: noReport})
+			continue
+		}
 		for _, d := range c.lost {
 			c.report.Calls = append(c.report.Calls, describeCall(d, c.end))
 		}
@@ -63,6 +69,8 @@ const (
 	remembered = 100  // lines of an instance that are in memory
 	quoted     = 4000 // lines of its module that are looked at if that is not all
 )
+
+const noReport = "no crash report: the disk is too slow"
 
 // quote adds what the process wrote: the last lines, its panic or its dump.
 func (s *Supervisor) quote(c *crashed) {
@@ -127,7 +135,7 @@ func (in *instance) reportCrash(end ending, d decision) {
 	select {
 	case in.s.reports <- c:
 	default:
-		in.warn("no crash report: the disk is too slow")
+		in.warn(noReport)
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 )
 
 // Run starts the modules and returns when ctx has ended and everything is stopped: no process, socket or goroutine of the
-// supervisor is left. Stopping takes at most the modules' own limits; StopNow cuts them short. An error means that the state
+// supervisor is left. Stopping takes at most the modules' own limits, and 5 s more where the disk is slow to take
+// crash reports; StopNow cuts the limits short. An error means that the state
 // directory or the sockets' could not be taken, and then nothing was started, or not be given back. Run may be called once.
 func (s *Supervisor) Run(ctx context.Context) error {
 	if s.ran.Swap(true) {
@@ -56,7 +57,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.spawner.Close()
 	close(s.reports)
 	close(s.marks)
+	hurry := time.AfterFunc(reportTime, func() { s.hurried.Store(true) })
 	after.Wait()
+	hurry.Stop()
 	engine := s.closeEngine()
 	s.journal.add(Entry{Kind: KindSupervisor, Text: "stopped"})
 	s.journal.close()

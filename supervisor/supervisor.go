@@ -33,6 +33,7 @@ type Supervisor struct {
 	pulse    pulse
 	memory   *ipc.Memory  // of large payloads
 	reports  chan crashed // closed when every instance has ended
+	hurried  atomic.Bool  // no more of them are written
 	marks    chan string  // of ended incarnations; closed when every instance has ended
 
 	incarnations atomic.Int64 // ever spawned
