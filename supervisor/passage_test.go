@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -77,6 +78,9 @@ func newAsker(t *testing.T) *asker {
 		case err := <-a.answers:
 			return ipc.Data{}, err
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) { // it is late, so that its caller's clock is the faster one
+				return ipc.Data{}, <-a.answers
+			}
 			return ipc.Data{}, ctx.Err()
 		}
 	}})
