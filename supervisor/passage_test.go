@@ -144,9 +144,9 @@ func TestAPassageEndsAsAnyCall(t *testing.T) {
 	parent.term.end()
 	require.True(t, ipc.IsCode(<-ended, ipc.CodeCancelled), "a child ends with its parent")
 
-	a.sup.router.passing.Wait()
 	a.sup.router.close()
 	<-a.sup.router.idle
+	a.sup.router.passing.Wait()
 }
 
 func TestNothingIsDeliveredForAParentThatIsOver(t *testing.T) {
