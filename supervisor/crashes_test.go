@@ -12,8 +12,7 @@ import (
 func TestReportsThatAreLeftOut(t *testing.T) {
 	s, err := New(nil)
 	require.NoError(t, err)
-	dir := t.TempDir()
-	s.crashes = crash.Open(dir, nil)
+	s.crashes = crash.Open(t.TempDir(), nil)
 	s.reports <- crashed{report: crash.Report{Head: crash.Head{Module: "press", Instance: 2}}}
 	close(s.reports)
 	s.hurried.Store(true)

@@ -56,9 +56,7 @@ func (r *router) pass(x *passage, batch *ipc.Batch) bool {
 	}
 	r.passing.Add(1)
 	f.tries, f.mc.Attempt = 1, 1
-	r.follow(x.delivery)
-	p := x.offer.provider
-	if p.talk.CallLater(&x.pending, f.msg, f.mc, f.term.limit, x, batch) != nil {
+	if r.callLater(x.delivery, &x.pending, x, batch) != nil {
 		r.release(x.delivery, nil)
 		r.ended()
 		r.passing.Done()

@@ -12,12 +12,21 @@ import (
 )
 
 // instant answers every call at once, as the wire would.
-type instant struct{ silence }
+type instant struct {
+	silence
+	known bool  // a request of the module belonged to the call
+	hangs bool  // a ctx was hung below the call's
+	err   error // instead of an answer
+}
 
-func (*instant) Call(_ context.Context, _ ipc.Message, _ ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+func (i *instant) Call(ctx context.Context, _ ipc.Message, _ ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+	if i.hangs {
+		_, cancel := context.WithCancel(ctx)
+		defer cancel()
+	}
 	watch.Written(1)
-	watch.Settled(ipc.Settlement{Answered: true})
-	return ipc.Data{}, nil
+	watch.Settled(ipc.Settlement{Answered: i.err == nil, Known: i.known})
+	return ipc.Data{}, i.err
 }
 
 // instantRouter is a router with one provider that answers at once.

@@ -16,9 +16,9 @@ import (
 )
 
 // Run starts the modules and returns when ctx has ended and everything is stopped: no process, socket or goroutine of the
-// supervisor is left. Stopping takes at most the modules' own limits, and 5 s more where the disk is slow to take
-// crash reports; StopNow cuts the limits short. An error means that the state
-// directory or the sockets' could not be taken, and then nothing was started, or not be given back. Run may be called once.
+// supervisor is left. Stopping takes at most the modules' own limits, and 5 s more where the disk is slow to take crash reports;
+// StopNow cuts the limits short. An error means that the state directory or the sockets' could not be taken, and then nothing was
+// started, or not be given back. Run may be called once.
 func (s *Supervisor) Run(ctx context.Context) error {
 	if s.ran.Swap(true) {
 		return errors.New("supervisor: Run was called before")

@@ -40,10 +40,8 @@ func (w *waiter) serve(o *offer) {
 // send sends the call of one who has been served, if that can be done at once.
 func (w *waiter) send(batch *ipc.Batch) {
 	defer w.sending.Unlock()
-	f, p := w.flight, w.offer.provider
-	if f.msg.Payload.Size() <= mostSent && f.term.Err() == nil {
-		p.router.follow(w.delivery)
-		w.sent = p.talk.CallLater(&w.pending, f.msg, f.mc, f.term.limit, w, batch) == nil
+	if f := w.flight; f.msg.Payload.Size() <= mostSent && f.term.Err() == nil {
+		w.sent = w.offer.provider.router.callLater(w.delivery, &w.pending, w, batch) == nil
 	}
 	if !w.sent {
 		w.granted <- struct{}{}
