@@ -99,7 +99,7 @@ type Conn struct {
 	workers  sync.WaitGroup
 
 	burst  burst     // what is being written; of whoever has claimed the stream (state.writing)
-	hasty  *hasty    // writes without waiting; nil: the stream cannot
+	socket *socket   // the stream, if it is one; else nil
 	frames sync.Pool // of *outgoing that have been written
 	large  sync.Pool // likewise, those with much memory
 	asked  sync.Pool // of *call that have been answered
@@ -123,7 +123,7 @@ func NewConn(rw io.ReadWriteCloser, opts *Options) *Conn {
 	}
 	c.state.limits = newLimits(c.endLate)
 	c.maxFrame.Store(int64(c.opts.MaxFrame))
-	c.hasty = newHasty(rw)
+	c.socket = newSocket(rw)
 	return c
 }
 
@@ -139,8 +139,8 @@ func (c *Conn) Run(ctx context.Context) error {
 		defer close(written)
 		c.writeLoop()
 	}()
-	if stream, ok := c.rw.(stoppable); ok && c.hasty != nil {
-		c.startReading(stream)
+	if c.socket != nil {
+		c.startReading()
 		<-c.done
 	} else {
 		c.end(c.readLoop(&reading{frames: newFrameReader(c.rw, c.opts.Memory)}))

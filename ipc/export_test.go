@@ -54,3 +54,9 @@ func (m *Memory) Get(n int) []byte { return m.get(n) }
 
 // Used is how many bytes somebody has that will be used again.
 func (m *Memory) Used() int64 { return m.used.Load() }
+
+// CanBeBrief says that Busy can be true.
+const CanBeBrief = canBeBrief
+
+// Busy reports whether the socket's system calls are brief ones.
+func (c *Conn) Busy() bool { return c.socket.pace.busy.Load() }

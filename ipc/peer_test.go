@@ -176,10 +176,7 @@ func eachTransport(t *testing.T, test func(t *testing.T, a, b io.ReadWriteCloser
 
 // unixSockets returns two connected ends of a real socket.
 func unixSockets(t testing.TB) (a, b *net.UnixConn) {
-	dir, err := os.MkdirTemp("", "ixt")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, os.RemoveAll(dir)) }()
-	addr := &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unix"}
+	addr := &net.UnixAddr{Name: socketPath(t), Net: "unix"}
 	listener, err := net.ListenUnix("unix", addr)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, listener.Close()) }()
@@ -188,6 +185,14 @@ func unixSockets(t testing.TB) (a, b *net.UnixConn) {
 	b, err = listener.AcceptUnix()
 	require.NoError(t, err)
 	return a, b
+}
+
+// socketPath is where a socket can be: the path has to be short.
+func socketPath(t testing.TB) string {
+	dir, err := os.MkdirTemp("", "ixt")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return filepath.Join(dir, "s")
 }
 
 // gate holds the reads or writes of a transport back until it is opened or closed, and counts the writes.

@@ -109,6 +109,9 @@ func (c *Conn) settle(s *state) {
 	s.interrupt()
 	s.limits.close()
 	s.turn.close()
+	if c.socket != nil {
+		c.socket.end()
+	}
 	s.endIdle()
 	for _, r := range s.direct.close() {
 		delete(s.inbound, r.ID) // nobody has begun it

@@ -50,11 +50,11 @@ type stoppable interface{ SetReadDeadline(time.Time) error }
 // errRelieved ends a readLoop that has nothing more to do: it is another one's turn, or nobody's.
 var errRelieved = errors.New("another one reads")
 
-// startReading lets a goroutine read from a socket.
-func (c *Conn) startReading(stream stoppable) {
+// startReading lets a goroutine read from the socket.
+func (c *Conn) startReading() {
 	c.update(func(s *state) {
 		t := &s.turn
-		t.frames, t.stream, t.pause = newFrameReader(c.rw, c.opts.Memory), stream, leastPause
+		t.frames, t.stream, t.pause = newFrameReader(c.socket, c.opts.Memory), c.socket, leastPause
 		t.clock = time.AfterFunc(moment, c.tick)
 		t.clock.Stop()
 		s.direct = direct{on: c.opts.Direct, most: runtime.GOMAXPROCS(0), typical: moment}

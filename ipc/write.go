@@ -117,7 +117,7 @@ func (b *burst) wrote(n int) {
 // claim makes the caller the stream's writer, if there is none and one would be of use. The caller holds the lock and flushes next.
 func (c *Conn) claim() bool {
 	s := &c.state
-	if c.hasty == nil || !s.running || s.writing || s.phase == closed || !s.queued() {
+	if c.socket == nil || !s.running || s.writing || s.phase == closed || !s.queued() {
 		return false
 	}
 	s.writing = true
@@ -134,7 +134,7 @@ func (c *Conn) flush(crowded bool) {
 		if !c.take(time.Time{}) {
 			return
 		}
-		n, err := c.hasty.write(c.burst.left)
+		n, err := c.socket.write(c.burst.left)
 		if err != nil {
 			c.deafen(err)
 			return
