@@ -210,6 +210,23 @@ func (c *Conn) Stats() Stats {
 	return out
 }
 
+// Serves reports whether the peer's request with this id is without an answer yet.
+func (c *Conn) Serves(id int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.inbound[id] != nil
+}
+
+// Serving calls f for each of the peer's requests that are without an answer, in any order. f must neither block nor keep or change
+// what it is given.
+func (c *Conn) Serving(f func(*Envelope)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.state.inbound {
+		f(&r.Envelope)
+	}
+}
+
 // end closes the connection for the given reason; the first reason stands.
 func (c *Conn) end(cause error) {
 	c.update(func(s *state) {

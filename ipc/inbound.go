@@ -120,8 +120,9 @@ func (c *Conn) receive(r *Request, frame []byte, in *reading) (kept bool, err er
 // accept gives a request to a worker, serves it itself, or refuses it.
 func (c *Conn) accept(r *Request, frame []byte, in *reading) error {
 	r.conn = c
+	now := time.Now()
 	if ttl := r.TTL(); ttl > 0 {
-		r.limit = time.Now().Add(ttl)
+		r.limit = now.Add(ttl)
 	}
 	w, refusal, err := c.admit(r, frame, in)
 	switch {
@@ -131,7 +132,7 @@ func (c *Conn) accept(r *Request, frame []byte, in *reading) error {
 		return c.refuse(&r.Envelope, refusal)
 	case w == self:
 		in.batch.writeBut(c)
-		return c.serveHere(r)
+		return c.serveHere(r, now)
 	case w == later:
 		return nil
 	case w == elsewhere:
@@ -174,7 +175,7 @@ func (c *Conn) admit(r *Request, frame []byte, in *reading) (w *worker, refusal 
 }
 
 // serveHere is serve for the reading goroutine, whose turn it may not be any more then: errRelieved.
-func (c *Conn) serveHere(r *Request) (err error) {
+func (c *Conn) serveHere(r *Request, began time.Time) (err error) {
 	var took time.Duration
 	returned := false
 	defer func() {
@@ -183,14 +184,13 @@ func (c *Conn) serveHere(r *Request) (err error) {
 			c.update(c.readOnward)
 		}
 	}()
-	took = c.serve(r)
+	took = c.serve(r, began)
 	returned = true
 	return nil
 }
 
-// serve runs the handler of a request and answers it; it returns how long that took.
-func (c *Conn) serve(r *Request) (took time.Duration) {
-	began := time.Now()
+// serve runs the handler of a request and answers it; it returns how long ago it began.
+func (c *Conn) serve(r *Request, began time.Time) (took time.Duration) {
 	var data Data
 	var err error
 	returned := false

@@ -73,7 +73,7 @@ func (h *Host) ask(ctx context.Context, service, method string, params any) (ipc
 func (h *Host) service(ctx context.Context, service, method string, params ipc.Data) (ipc.Data, error) {
 	scope := scopeOf(ctx)
 	req := ipc.ServiceRequest{Service: service, Method: method, Params: params, TraceID: TraceID(ctx)}
-	if h.s.isOpen(scope.id) {
+	if h.s.conn.Serves(scope.id) {
 		req.Parent = scope.id
 	}
 	wait := ctx

@@ -41,11 +41,10 @@ type session struct {
 
 	mu     sync.Mutex // guards what follows; never held while the author's code runs
 	phase  phase
-	born   bool             // Init succeeded: requests are welcome, Shutdown is owed
-	limit  int              // calls at once
-	open   map[int64]string // requests that the author's code works on: topic or type
-	calls  int              // those of them that are calls
-	failed error            // why the conversation failed; the first reason stands
+	born   bool  // Init succeeded: requests are welcome, Shutdown is owed
+	limit  int   // calls at once
+	calls  int   // that the author's code works on
+	failed error // why the conversation failed; the first reason stands
 }
 
 func newSession(rw io.ReadWriteCloser, m Module, opts Options) *session {
@@ -55,7 +54,6 @@ func newSession(rw io.ReadWriteCloser, m Module, opts Options) *session {
 		log:     newLogger(opts.Log),
 		over:    make(chan struct{}),
 		started: make(chan struct{}),
-		open:    make(map[int64]string),
 	}
 	s.conn = ipc.NewConn(rw, &ipc.Options{
 		Handler:    s.serve,
@@ -77,11 +75,11 @@ func (s *session) serve(ctx context.Context, req *ipc.Envelope) (ipc.Data, error
 	if err := s.admit(req); err != nil {
 		return ipc.Data{}, err
 	}
-	defer s.leave(req)
 	switch req.Type {
 	case ipc.TypeInit:
 		return s.start(ctx, req)
 	case ipc.TypeHandle:
+		defer s.leave()
 		return s.handle(ctx, req)
 	case ipc.TypeEvent:
 		return ipc.Data{}, s.event(ctx, req)
@@ -122,30 +120,21 @@ func (s *session) admit(req *ipc.Envelope) *Error {
 		err := refuse(ipc.CodeProtocolError, "a %s came before init was answered", req.Type)
 		s.fail(err)
 		return err
-	case req.Type == ipc.TypeShutdown:
-		return nil // not in open: it waits for those that are
 	case isCall && s.calls >= s.limit:
 		return refuse(ipc.CodeBusy, "%d calls are open, which is what the module takes at once", s.calls)
 	case isCall:
 		s.calls++
-	case !isEvent && req.Type != ipc.TypeHealthCheck:
+	case !isEvent && req.Type != ipc.TypeHealthCheck && req.Type != ipc.TypeShutdown:
 		return bare(ipc.UnknownType(req))
-	}
-	s.open[req.ID] = req.Type
-	if (isCall || isEvent) && req.Message != nil {
-		s.open[req.ID] = req.Message.Topic
 	}
 	return nil
 }
 
-// leave forgets a request, before its answer goes out: the host may send the next one as soon as it has that.
-func (s *session) leave(req *ipc.Envelope) {
+// leave makes room for the next call before the answer to this one goes out: the host may send it as soon as it has that.
+func (s *session) leave() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if req.Type == ipc.TypeHandle {
-		s.calls--
-	}
-	delete(s.open, req.ID)
+	s.calls--
+	s.mu.Unlock()
 }
 
 // fail ends the conversation once what is open has been answered. The caller holds mu.
@@ -172,24 +161,20 @@ func (s *session) failure() error {
 	return s.failed
 }
 
-// isOpen reports whether a handle is still being worked on.
-func (s *session) isOpen(id int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, ok := s.open[id]
-	return ok
-}
-
 // stuck names what the author's code has not returned from, or is nil.
 func (s *session) stuck() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.open) == 0 {
+	var names []string
+	s.conn.Serving(func(req *ipc.Envelope) {
+		switch {
+		case req.Type == ipc.TypeShutdown: // it waits for the others
+		case req.Message != nil:
+			names = append(names, req.Message.Topic)
+		default:
+			names = append(names, req.Type)
+		}
+	})
+	if len(names) == 0 {
 		return nil
-	}
-	names := make([]string, 0, len(s.open))
-	for _, name := range s.open {
-		names = append(names, name)
 	}
 	slices.Sort(names)
 	return fmt.Errorf("still running when the time to stop was over: %s; a handler must return soon after its ctx ends",
