@@ -33,6 +33,10 @@ var oddFrames = []string{
 	`{"type":"a","id":123456789012345678}`, `{"type":"a","id":9223372036854775808}`, `{"type":"a",}`, `{"type":"a" "id":1}`, `{"type":"a"} `,
 	`{"type":"a"}x`, `{"type":"a","x":[1,]}`, `{"type":"a","x":[}`, `{"type":"a","x":tru}`, `{"type":"a","x":"` + "\x01" + `"}`, `{}`, `[]`, ``, `{`,
 	`{"type":"a","data":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`,
+	`{"type":"init","id":1,"protocol":1,"module_id":"a:1/instance-001","config":{"x":[1,2.5,"\u00e4"]},"extensions":["cancel","raw"],"max_frame":1048576}`,
+	`{"type":"init","id":1,"config":{"x":[1,"y"]},"extensions":[]}`, `{"type":"init","id":1,"config":null,"extensions":null}`,
+	`{"type":"init","id":1,"config": {} ,"extensions":["a",null]}`, `{"type":"init","id":1,"extensions":["a",1]}`, `{"type":"init","id":1,"extensions":{}}`,
+	`{"type":"init","id":1,"extensions":["a" "b"]}`, `{"type":"init","id":1,"protocol":1.0,"max_frame":"7"}`, `{"type":"shutdown","id":2,"grace_ms":500}`,
 	"{\"type\":\"a\",\n\t\"data\" : { \"b\" : [ ] } }", `{"type":"service_request","id":4,"service":"kv","method":"get","params":{"key":"k"},"parent":3,"ttl_ms":10}`,
 }
 

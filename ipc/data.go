@@ -120,8 +120,10 @@ func Pack(v any) (Data, error) {
 			defer func() { *at = d.payload }()
 		}
 	}
-	if m, ok := v.(*TargetedMessage); ok {
-		if d.object, ok = m.encode(); ok {
+	if usual, ok := v.(interface {
+		encode() (json.RawMessage, bool)
+	}); ok {
+		if d.object, ok = usual.encode(); ok {
 			return d, nil
 		}
 	}

@@ -133,6 +133,21 @@ func (a *appender) text(name, s string) {
 	}
 }
 
+// texts writes a member, unless it is empty.
+func (a *appender) texts(name string, all []string) {
+	if len(all) == 0 {
+		return
+	}
+	a.member(name)
+	before := `[`
+	for _, s := range all {
+		a.raw(before)
+		a.value(s)
+		before = `,`
+	}
+	a.raw(`]`)
+}
+
 func (a *appender) value(s string) {
 	start := len(a.out) + 1
 	a.raw(`"`)

@@ -88,6 +88,18 @@ type InitResult struct {
 	MaxConcurrency int      `json:"max_concurrency,omitempty"` // handles at once; 0: one, and the module is serial
 }
 
+// encode returns the JSON of r; false if that is not usual.
+func (r *InitResult) encode() (json.RawMessage, bool) {
+	a := appender{out: make([]byte, 0, 128)}
+	a.raw(`{`)
+	a.number(`,"protocol":`, int64(r.Protocol))
+	a.text(`,"sdk":`, r.SDK)
+	a.texts(`,"extensions":`, r.Extensions)
+	a.number(`,"max_concurrency":`, int64(r.MaxConcurrency))
+	a.raw(`}`)
+	return a.out, !a.unusual
+}
+
 // Health is a module's answer to health_check. Ready false takes the instance out of routing and restarts nothing;
 // Healthy false counts towards a restart.
 type Health struct {

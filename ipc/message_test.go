@@ -15,6 +15,21 @@ import (
 	"github.com/ixtrun/ixt/ipc"
 )
 
+func TestInitResultIsWrittenAsEncodingJSONDoes(t *testing.T) {
+	for _, r := range []ipc.InitResult{
+		{},
+		{SDK: "x/1"},
+		{Protocol: 1, SDK: "ixt-go/0.1.0", Extensions: []string{ipc.ExtCancel, ipc.ExtRaw}, MaxConcurrency: 8},
+		{Extensions: []string{"\u00e4", "\""}, MaxConcurrency: -1},
+	} {
+		want, err := json.Marshal(r)
+		require.NoError(t, err)
+		got, err := ipc.Pack(&r)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got.JSON()))
+	}
+}
+
 func TestPriorityOnTheWire(t *testing.T) {
 	for wire, want := range map[string]ipc.Priority{
 		`{"priority":0}`: ipc.Low, `{"priority":1}`: ipc.Normal, `{"priority":2}`: ipc.High, `{"priority":3}`: ipc.Urgent,

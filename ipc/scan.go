@@ -116,7 +116,7 @@ func (s *scanner) pass(deeper int) {
 	case c == '{':
 		s.members(func([]byte) { s.pass(deeper - 1) })
 	case c == '[':
-		s.elements(deeper)
+		s.elements(func() { s.pass(deeper - 1) })
 	case c == 't':
 		s.word("true")
 	case c == 'f':
@@ -162,14 +162,15 @@ func (s *scanner) members(f func(name []byte)) {
 	}
 }
 
-func (s *scanner) elements(deeper int) {
+// elements reads an array; f reads each of its values.
+func (s *scanner) elements(f func()) {
 	s.take('[')
 	if s.next() == ']' {
 		s.at++
 		return
 	}
 	for !s.bad {
-		s.pass(deeper - 1)
+		f()
 		if s.bad {
 			return
 		}

@@ -28,7 +28,7 @@ func (s *session) start(ctx context.Context, req *ipc.Envelope) (ipc.Data, error
 	}
 	accepted := slices.DeleteFunc(slices.Clone(req.Extensions), func(x string) bool { return x != ipc.ExtCancel && x != ipc.ExtRaw })
 	s.conn.Enable(accepted, 0)
-	return ipc.Pack(ipc.InitResult{
+	return ipc.Pack(&ipc.InitResult{
 		Protocol:       min(req.Protocol, ipc.Version),
 		SDK:            sdk,
 		Extensions:     accepted,

@@ -65,6 +65,9 @@ func TestASlowWatcher(t *testing.T) {
 		for i := range 300 {
 			_, err := s.host.KV().Set(t.Context(), "a", fmt.Append(nil, i))
 			require.NoError(t, err)
+			if i == 0 {
+				synctest.Wait() // it is with the watcher, and no more in the row
+			}
 		}
 		h.KV("other").Set("b", nil) // not watched
 		close(gate)
