@@ -13,6 +13,7 @@ type Data struct {
 	object  json.RawMessage // without the payload if that is apart
 	payload Payload
 	apart   bool // there is a payload
+	sound   bool // this package has made the object, as it is written
 }
 
 // ObjectData returns the Data that is a JSON object, which is not checked; nil counts as {}.
@@ -123,7 +124,7 @@ func Pack(v any) (Data, error) {
 	if usual, ok := v.(interface {
 		encode() (json.RawMessage, bool)
 	}); ok {
-		if d.object, ok = usual.encode(); ok {
+		if d.object, d.sound = usual.encode(); d.sound {
 			return d, nil
 		}
 	}

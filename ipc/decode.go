@@ -10,11 +10,11 @@ import (
 // read reads one frame's JSON into d, which must be zero. Every error is a *ProtocolError. The envelope shares the frame's memory,
 // which must not be written any more.
 func (d *decoded) read(frame []byte) error {
-	if !utf8.Valid(frame) {
-		return protocolError(frame, "a frame is not UTF-8")
-	}
 	if !d.usual(frame) {
 		*d = decoded{}
+		if !utf8.Valid(frame) {
+			return protocolError(frame, "a frame is not UTF-8")
+		}
 		if err := d.general(frame); err != nil {
 			return err
 		}

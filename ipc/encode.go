@@ -189,7 +189,7 @@ func (a *appender) data(name string, d Data) {
 	}
 	a.member(name)
 	if !d.apart {
-		a.object(d.object)
+		a.object(d.object, d.sound)
 		return
 	}
 	a.raw(beforePayload)
@@ -200,19 +200,23 @@ func (a *appender) data(name string, d Data) {
 	}
 	a.raw(`"`)
 	brace := len(a.out)
-	if a.object(bytes.TrimSpace(d.object)); !a.unusual {
+	if a.object(bytes.TrimSpace(d.object), d.sound); !a.unusual {
 		a.out[brace] = ','
 	}
 }
 
-// object writes what is JSON already, which others may have made: it is checked.
-func (a *appender) object(text json.RawMessage) {
-	if _, usual := payloadText(text); !usual {
-		s := scanner{text: text}
-		if s.value(); !s.end() || !ascii(text) {
-			a.unusual = true
-			return
-		}
-	}
+// object writes what is JSON already. What others have made is checked.
+func (a *appender) object(text json.RawMessage, sound bool) {
+	a.unusual = a.unusual || !sound && !usualObject(text)
 	a.out = append(a.out, text...)
+}
+
+// usualObject reports whether a JSON object can be written as it is.
+func usualObject(text json.RawMessage) bool {
+	if _, ok := payloadText(text); ok {
+		return true
+	}
+	s := scanner{text: text}
+	s.value()
+	return s.end() && !s.wide
 }

@@ -3,6 +3,7 @@ package ipc
 import (
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 )
 
 // scanner reads the JSON that peers of ours write, in one pass and without copying. It takes nothing that it is not sure of: what
@@ -12,6 +13,7 @@ type scanner struct {
 	text []byte
 	at   int
 	bad  bool // something was not as expected; at has no meaning any more
+	wide bool // there is something beyond ASCII
 }
 
 func (s *scanner) fail() { s.bad = true }
@@ -53,7 +55,8 @@ func (s *scanner) str() []byte {
 		return nil
 	}
 	start := s.at
-	s.at += simple(s.text[s.at:])
+	n, wide := simple(s.text[s.at:])
+	s.at, s.wide = s.at+n, s.wide || wide
 	if s.at == len(s.text) || s.text[s.at] != '"' {
 		s.fail()
 		return nil
@@ -182,8 +185,10 @@ func (s *scanner) elements(f func()) {
 	}
 }
 
-// end reports whether everything was read and nothing was unusual.
-func (s *scanner) end() bool { return !s.bad && s.next() == 0 && s.at == len(s.text) }
+// end reports whether everything was read and nothing was unusual. What is not UTF-8 is.
+func (s *scanner) end() bool {
+	return !s.bad && s.next() == 0 && s.at == len(s.text) && (!s.wide || utf8.Valid(s.text))
+}
 
 const (
 	lows  = 0x0101010101010101
@@ -191,22 +196,24 @@ const (
 )
 
 // simple is how many bytes at the beginning of b stand for themselves in a JSON string: no quote, backslash or control character.
-// It looks at eight of them at a time.
-func simple(b []byte) int {
-	n := 0
+// wide says that it has seen something beyond ASCII in b. It looks at eight bytes at a time.
+func simple(b []byte) (n int, wide bool) {
+	seen := uint64(0)
 	for ; len(b)-n >= 8; n += 8 {
 		w := binary.LittleEndian.Uint64(b[n:])
+		seen |= w
 		quote, backslash := w^(lows*'"'), w^(lows*'\\')
 		control := (w - lows*0x20) & ^w
 		special := (control | (quote-lows)&^quote | (backslash-lows)&^backslash) & highs
 		if special != 0 {
-			return n + bits.TrailingZeros64(special)/8
+			return n + bits.TrailingZeros64(special)/8, seen&highs != 0
 		}
 	}
 	for n < len(b) && b[n] >= 0x20 && b[n] != '"' && b[n] != '\\' {
+		seen |= uint64(b[n])
 		n++
 	}
-	return n
+	return n, seen&highs != 0
 }
 
 // plain reports whether all of b stands for itself in a JSON string and is ASCII. It looks at 32 bytes at a time.
@@ -234,21 +241,6 @@ func suspect(b []byte) uint64 {
 	w := binary.LittleEndian.Uint64(b)
 	quote, backslash := w^(lows*'"'), w^(lows*'\\')
 	return w | (w - lows*0x20) | (quote - lows) | (backslash - lows)
-}
-
-// ascii reports whether b has nothing beyond ASCII.
-func ascii(b []byte) bool {
-	for ; len(b) >= 8; b = b[8:] {
-		if binary.LittleEndian.Uint64(b)&highs != 0 {
-			return false
-		}
-	}
-	for _, c := range b {
-		if c >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // What data that carries bytes looks like.
