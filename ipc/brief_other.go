@@ -2,10 +2,10 @@
 
 package ipc
 
-import "golang.org/x/sys/unix"
+import "syscall"
 
 // canBeBrief says that there are brief system calls: see pace.
 const canBeBrief = false
 
-func briefRead(fd uintptr, p []byte) (int, error)  { return unix.Read(int(fd), p) }
-func briefWrite(fd uintptr, p []byte) (int, error) { return unix.Write(int(fd), p) }
+func briefRead(fd uintptr, p []byte) (int, error)  { return syscall.Read(int(fd), p) }
+func briefWrite(fd uintptr, p []byte) (int, error) { return syscall.Write(int(fd), p) }

@@ -84,8 +84,8 @@ type decoded struct {
 	delivery Delivery
 }
 
-// usual reads frames as they usually are, in one pass; false if this one is not. A module's whole life is in such frames: to make
-// encoding/json ready for the first one would take a twentieth of the start of a process.
+// usual reads frames as they usually are, in one pass; false if this one is not. Those of a module's start are among them: to make
+// encoding/json ready for its first frame takes a twentieth of the start of a process.
 func (d *decoded) usual(frame []byte) bool {
 	s := &scanner{text: frame}
 	var seen names

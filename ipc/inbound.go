@@ -120,9 +120,8 @@ func (c *Conn) receive(r *Request, frame []byte, in *reading) (kept bool, err er
 // accept gives a request to a worker, serves it itself, or refuses it.
 func (c *Conn) accept(r *Request, frame []byte, in *reading) error {
 	r.conn = c
-	now := time.Now()
 	if ttl := r.TTL(); ttl > 0 {
-		r.limit = now.Add(ttl)
+		r.limit = time.Now().Add(ttl)
 	}
 	w, refusal, err := c.admit(r, frame, in)
 	switch {
@@ -132,7 +131,7 @@ func (c *Conn) accept(r *Request, frame []byte, in *reading) error {
 		return c.refuse(&r.Envelope, refusal)
 	case w == self:
 		in.batch.writeBut(c)
-		return c.serveHere(r, now)
+		return c.serveHere(r)
 	case w == later:
 		return nil
 	case w == elsewhere:
@@ -175,7 +174,7 @@ func (c *Conn) admit(r *Request, frame []byte, in *reading) (w *worker, refusal 
 }
 
 // serveHere is serve for the reading goroutine, whose turn it may not be any more then: errRelieved.
-func (c *Conn) serveHere(r *Request, began time.Time) (err error) {
+func (c *Conn) serveHere(r *Request) (err error) {
 	var took time.Duration
 	returned := false
 	defer func() {
@@ -184,13 +183,14 @@ func (c *Conn) serveHere(r *Request, began time.Time) (err error) {
 			c.update(c.readOnward)
 		}
 	}()
-	took = c.serve(r, began)
+	took = c.serve(r)
 	returned = true
 	return nil
 }
 
-// serve runs the handler of a request and answers it; it returns how long ago it began.
-func (c *Conn) serve(r *Request, began time.Time) (took time.Duration) {
+// serve runs the handler of a request and answers it; it returns how long that took.
+func (c *Conn) serve(r *Request) (took time.Duration) {
+	began := time.Now()
 	var data Data
 	var err error
 	returned := false
@@ -212,7 +212,7 @@ func (c *Conn) reply(req *Request, data Data, err error, batch *Batch) {
 	defer c.forget(req)
 	bad := c.answer(req, data, err, batch)
 	if bad == nil {
-		return // which has closed the request
+		return // which closes the request as soon as it is queued
 	}
 	instead := AsError(bad, CodeHandlerError) // too large or not JSON: say so; on a closed connection this fails like the first one
 	instead.Outcome = Done                    // the handler did run
@@ -221,8 +221,12 @@ func (c *Conn) reply(req *Request, data Data, err error, batch *Batch) {
 	}
 }
 
-// forget lets the memory of an answered request be used again, but for what its ctx is, which somebody may have kept.
+// forget lets the memory of an answered request be used again, but for what its ctx is, which somebody may have kept. One whose answer waits for
+// room is open still, and seen by Serving.
 func (c *Conn) forget(r *Request) {
+	if r.waits {
+		return
+	}
 	d := r.decoded
 	r.decoded = nil
 	*d = decoded{}

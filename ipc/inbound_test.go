@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -249,4 +250,52 @@ func TestRequestsAreUnknownByDefault(t *testing.T) {
 	_, p := overPipe(t, nil)
 	p.send(`{"id":4,"type":"dance"}`, `{"type":"note"}`)
 	p.expect(`{"id":4,"type":"response","status":"error","error":{"code":"UNKNOWN_TYPE","message":"requests of type \"dance\" are not served here"}}`)
+}
+
+// What is being served can be asked for at any time, also while an answer waits for room behind others.
+func TestServing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		doors := make(chan struct{})
+		c, p, g := heldBack(t, &ipc.Options{MaxQueued: 1, Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) {
+			<-doors
+			return ipc.Data{}, nil
+		}})
+		serving := func() (topics []string) {
+			synctest.Wait()
+			c.Serving(func(req *ipc.Envelope) { topics = append(topics, req.Message.Topic) })
+			slices.Sort(topics)
+			return topics
+		}
+		for range 2 { // one is being written, one fills the queue
+			require.NoError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note"}))
+			synctest.Wait()
+		}
+		for i, topic := range []string{"a.a", "a.b", "a.c"} {
+			p.send(`{"type":"handle","id":` + itoa(int64(i+1)) + `,"message":{"topic":"` + topic + `"}}`)
+		}
+		require.Equal(t, []string{"a.a", "a.b", "a.c"}, serving())
+		close(doors)
+		require.Equal(t, []string{"a.a", "a.b", "a.c"}, serving(), "the answers wait for room")
+		require.True(t, c.Serves(2))
+		close(g.writes)
+		for range 5 {
+			p.receive()
+		}
+		require.Empty(t, serving())
+		require.False(t, c.Serves(2))
+	})
+}
+
+// For the race detector, too, a handler sees what the peer did before it sent the request, whatever the peer writes with.
+func TestWhatThePeerDidComesFirst(t *testing.T) {
+	a, b := unixSockets(t)
+	done := 0
+	start(t, a, &ipc.Options{Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) {
+		return ipc.JSONData(map[string]int{"done": done})
+	}})
+	p := &peer{t, b}
+	defer p.close()
+	done = 7
+	p.send(request(1))
+	require.Contains(t, p.receive(), `"done":7`)
 }

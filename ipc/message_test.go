@@ -1,11 +1,13 @@
 package ipc_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,12 +23,15 @@ func TestInitResultIsWrittenAsEncodingJSONDoes(t *testing.T) {
 		{SDK: "x/1"},
 		{Protocol: 1, SDK: "ixt-go/0.1.0", Extensions: []string{ipc.ExtCancel, ipc.ExtRaw}, MaxConcurrency: 8},
 		{Extensions: []string{"\u00e4", "\""}, MaxConcurrency: -1},
+		{SDK: "<b>&"},
 	} {
-		want, err := json.Marshal(r)
-		require.NoError(t, err)
+		var want bytes.Buffer
+		enc := json.NewEncoder(&want)
+		enc.SetEscapeHTML(false)
+		require.NoError(t, enc.Encode(r))
 		got, err := ipc.Pack(&r)
 		require.NoError(t, err)
-		require.Equal(t, string(want), string(got.JSON()))
+		require.Equal(t, strings.TrimSuffix(want.String(), "\n"), string(got.JSON()))
 	}
 }
 

@@ -12,11 +12,14 @@ import (
 // read and written there by system calls that the scheduler is not told of: brief ones.
 //
 // But while nobody is told, nobody interrupts a handler that computes for long, and where there is no processor beside it nobody
-// looks after the network: the monitor does both, if it is awake. It never sleeps longer than until the next timer. So system calls are
-// brief only while a clock ticks, and the one after the clock has been set is an ordinary one.
+// looks after the network: the monitor does both, if it is awake. When everything is idle it goes to sleep, and not for longer than until the next
+// timer. So system calls are brief only while a clock ticks:
 //
 //	ordinary ── many system calls within a beat: the clock is set ──> brief
 //	         <── few of them within a beat: the clock is not set again ──┘
+//
+// Who sets it makes an ordinary call next, which ends a sleep that began before. When it has struck and is set again, the monitor has woken by
+// itself, and does not go to sleep before that is done, for who does it is not idle.
 
 // A beat is how long the monitor sleeps at most while a connection is busy, which is as long as it lets a goroutine run before it interrupts it.
 const (
@@ -29,8 +32,8 @@ const (
 type pace struct {
 	busy  atomic.Bool  // the clock ticks
 	ended atomic.Bool  // and will never be set again
-	calls atomic.Int64 // since the last beat; while the clock does not tick, at all
-	since atomic.Int64 // when it did not tick and calls was last a multiple of busyBeat; in ns since born
+	calls atomic.Int64 // since the last beat; without a clock, since the last one there was
+	since atomic.Int64 // when busyBeat calls without a clock were last complete; in ns since born
 	born  time.Time
 	clock *time.Timer
 }
@@ -54,8 +57,8 @@ func (p *pace) brief(size int) bool {
 	if n%busyBeat == 0 && !p.ended.Load() {
 		now := int64(time.Since(p.born))
 		if now-p.since.Swap(now) < int64(beat) {
+			p.busy.Store(true) // before the clock is set: a beat that ends at once must not come first
 			p.clock.Reset(beat)
-			p.busy.Store(true)
 		}
 	}
 	return false
@@ -74,4 +77,5 @@ func (p *pace) tick() {
 func (p *pace) end() {
 	p.ended.Store(true)
 	p.clock.Stop()
+	p.busy.Store(false)
 }

@@ -47,11 +47,15 @@ func (c *Conn) post(o *outgoing, answers *Request, batch *Batch) error {
 	if answers != nil && s.turn.serving == answers && s.turn.free {
 		batch = answers.batch
 	}
+	var w *waiter
 	var err error
 	if o.call != nil && (len(s.waiting) > 0 || !s.hasRoom(o)) {
 		err = notWritten()
 	} else {
-		_, err = c.offer(o, false)
+		w, err = c.offer(o, false)
+	}
+	if answers != nil {
+		answers.waits = w != nil
 	}
 	c.dispatch(o, err, false, batch)
 	return err

@@ -14,6 +14,7 @@ type Request struct {
 	conn     *Conn
 	batch    *Batch    // of the reading goroutine that serves it; nil: another one does
 	limit    time.Time // when its time is over; zero: never
+	waits    bool      // its answer waits for room in the queue; of who answers
 
 	mu    sync.Mutex
 	err   error // why it ended

@@ -5,6 +5,7 @@ package ipc
 import (
 	"io"
 	"net"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +20,8 @@ const maxParts = 1024
 const socketBuffer = 1 << 20
 
 // socket is a stream of package net itself, past what that does around each system call: it can write without waiting, and on a busy
-// stream its system calls are brief (see pace). One goroutine at a time may read, and one write.
+// stream its system calls are brief (see pace). One goroutine at a time may read, and one write. The ordinary ones are those of package syscall: for
+// the race detector its writes come before what it reads next, as package net's do.
 type socket struct {
 	stoppable
 	conn syscall.RawConn
@@ -78,7 +80,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	case err != nil:
 		return 0, err
 	case in.err != nil:
-		return 0, in.err
+		return 0, os.NewSyscallError("read", in.err)
 	case in.n == 0 && len(p) > 0:
 		return 0, io.EOF
 	}
@@ -92,7 +94,7 @@ func (s *socket) tryRead(fd uintptr) bool {
 		if s.pace.brief(len(in.p)) {
 			return briefRead(fd, in.p)
 		}
-		return unix.Read(int(fd), in.p)
+		return syscall.Read(int(fd), in.p)
 	})
 	return in.err != unix.EAGAIN
 }
@@ -100,7 +102,7 @@ func (s *socket) tryRead(fd uintptr) bool {
 // write returns how many bytes the stream took without waiting.
 func (s *socket) write(parts net.Buffers) (int, error) {
 	out := &s.out
-	out.parts = parts
+	out.parts, out.n, out.err = parts, 0, nil
 	err := s.conn.Write(out.attempt)
 	out.parts = nil
 	if err == nil {
@@ -119,7 +121,7 @@ func (s *socket) tryWrite(fd uintptr) bool {
 		case s.pace.brief(len(first)):
 			return briefWrite(fd, first)
 		}
-		return unix.Write(int(fd), first)
+		return syscall.Write(int(fd), first)
 	})
 	if out.err == unix.EAGAIN {
 		out.n, out.err = 0, nil

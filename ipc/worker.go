@@ -76,7 +76,7 @@ func (c *Conn) work(w *worker, r *Request) {
 		}
 	}()
 	for r != nil {
-		took := c.serve(r, time.Now())
+		took := c.serve(r)
 		r = c.rest(w, took)
 	}
 }

@@ -25,7 +25,7 @@ const (
 
 // session is one conversation with a host: it admits requests, runs the author's code for them and ends them in order.
 //
-//	ipc.Conn ── worker ──> serve ── admit ──> init, handle, event, health or shutdown ──> leave ──> the answer
+//	ipc.Conn ── worker ──> serve ── admit ──> init, handle, event, health or shutdown ──> the answer
 type session struct {
 	module Module
 	opts   Options
