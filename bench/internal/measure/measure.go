@@ -45,7 +45,7 @@ func All(s *Settings) []Measure {
 			{gRPC, atMost(0.5)}, {ttRPC, atMost(0.85)}, {raw, atMost(3.5)}, {netRPC, nil}, {conn, nil},
 		}}.measure(),
 		traffic{name: "64 B, 64 callers", size: 64, callers: 64, ours: call, rivals: []rival{
-			{gRPC, atLeast(4)}, {ttRPC, atLeast(2.2).reached(1.8)}, {netRPC, atLeast(1.5).reached(1.3)}, {conn, atLeast(0.8).reached(0.65)},
+			{gRPC, atLeast(4)}, {ttRPC, atLeast(2.2)}, {netRPC, atLeast(1.5)}, {conn, atLeast(0.8).reached(0.65)},
 		}}.measure(),
 		traffic{name: "1 KiB, 64 callers", size: 1 << 10, callers: 64, ours: call, rivals: []rival{
 			{gRPC, atLeast(2.5)}, {ttRPC, atLeast(1.3)}, {netRPC, nil}, {conn, nil},
@@ -54,10 +54,10 @@ func All(s *Settings) []Measure {
 			{gRPC, atLeast(1.5)}, {ttRPC, nil}, {netRPC, nil}, {conn, nil},
 		}}.measure(),
 		traffic{name: "1 MiB, 1 caller", size: 1 << 20, callers: 1, ours: call, rivals: []rival{
-			{gRPC, atLeast(3)}, {raw, atLeast(0.5).reached(0.44)}, {ttRPC, nil}, {netRPC, nil}, {conn, nil},
+			{gRPC, atLeast(3)}, {raw, atLeast(0.5)}, {ttRPC, nil}, {netRPC, nil}, {conn, nil},
 		}}.measure(),
 		traffic{name: "module to module, 64 B, 64 callers", size: 64, callers: 64, ours: routed, rivals: []rival{
-			{peer.NATS(), atLeast(1.3).reached(0.9)},
+			{peer.NATS(), atLeast(1.3)},
 		}}.measure(),
 		needsPython(traffic{name: "Python SDK, 64 B, 16 callers", size: 64, callers: 16, ours: peer.Python(), rate: atLeast(5000).reached(2500)}.measure()),
 	}
@@ -85,7 +85,7 @@ func atLeast(bound float64) target {
 	}
 }
 
-// reached says how far one got with a target that has never been met.
+// reached says how far one got with a target that has never been met, or, being no ratio, is not by a slower machine.
 func (t target) reached(value float64) target {
 	return func(got report.Quantity) *report.Target {
 		out := t(got)
