@@ -12,16 +12,16 @@ import (
 // read and written there by system calls that the scheduler is not told of: brief ones.
 //
 // But while nobody is told, nobody interrupts a handler that computes for long, and where there is no processor beside it nobody
-// looks after the network: the monitor does both, if it is awake. When everything is idle it goes to sleep, and not for longer than until the next
-// timer. So system calls are brief only while a clock ticks:
+// looks after the network: the monitor does both, if it is awake. When everything is idle it goes to sleep, and not for longer than
+// until the next timer. So system calls are brief only while a clock ticks:
 //
 //	ordinary ── many system calls within a beat: the clock is set ──> brief
 //	         <── few of them within a beat: the clock is not set again ──┘
 //
-// Who sets it makes an ordinary call next, which ends a sleep that began before. When it has struck and is set again, the monitor has woken by
-// itself, and does not go to sleep before that is done, for who does it is not idle.
+// Who sets it makes an ordinary call next, which ends a sleep that began before. When it has struck and is set again, the monitor has
+// woken by itself, and does not go to sleep before that is done, for who does it is not idle.
 
-// A beat is how long the monitor sleeps at most while a connection is busy, which is as long as it lets a goroutine run before it interrupts it.
+// A beat is how long the monitor sleeps at most while a connection is busy: as long as it lets a goroutine run before it interrupts it.
 const (
 	beat     = 10 * time.Millisecond
 	busyBeat = 16       // so many system calls within a beat are many
