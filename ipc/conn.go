@@ -121,7 +121,7 @@ func NewConn(rw io.ReadWriteCloser, opts *Options) *Conn {
 		inbound:   make(map[int64]*Request),
 		maxQueued: c.opts.MaxQueued,
 	}
-	c.state.limits = newLimits(c.endLate)
+	c.state.limits.clock = newClock(c.endLate)
 	c.maxFrame.Store(int64(c.opts.MaxFrame))
 	c.socket = newSocket(rw)
 	return c

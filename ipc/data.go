@@ -109,6 +109,11 @@ type carrier interface {
 	carried() (p *Payload, always bool)
 }
 
+// packer is a struct of params or of a result that is written by appends, as usual envelopes are; false if its JSON is not usual.
+type packer interface {
+	encode() (json.RawMessage, bool)
+}
+
 // Pack returns params or a result as Data. If v points to a struct of this package that has a payload, that is apart, which is
 // cheaper.
 func Pack(v any) (Data, error) {
@@ -121,10 +126,8 @@ func Pack(v any) (Data, error) {
 			defer func() { *at = d.payload }()
 		}
 	}
-	if usual, ok := v.(interface {
-		encode() (json.RawMessage, bool)
-	}); ok {
-		if d.object, d.sound = usual.encode(); d.sound {
+	if p, ok := v.(packer); ok {
+		if d.object, d.sound = p.encode(); d.sound {
 			return d, nil
 		}
 	}

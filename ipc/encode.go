@@ -45,8 +45,8 @@ func usualSize(e *Envelope) int {
 	return n
 }
 
-// appender writes the JSON of the envelopes of calls, answers and events, and of what this package packs itself, member by member in the order of
-// the struct's, as encodeGeneral does. What would need an escape is unusual and left to that.
+// appender writes the JSON of the envelopes of calls, answers and events, and that of a packer, member by member in the order of the
+// struct's, as encodeGeneral does. What would need an escape is unusual and left to that.
 type appender struct {
 	out     []byte
 	unusual bool

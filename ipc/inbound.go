@@ -221,8 +221,8 @@ func (c *Conn) reply(req *Request, data Data, err error, batch *Batch) {
 	}
 }
 
-// forget lets the memory of an answered request be used again, but for what its ctx is, which somebody may have kept. One whose answer waits for
-// room is open still, and seen by Serving.
+// forget lets the memory of an answered request be used again, but for what its ctx is, which somebody may have kept. One whose answer
+// waits for room is open still, and seen by Serving.
 func (c *Conn) forget(r *Request) {
 	if r.waits {
 		return

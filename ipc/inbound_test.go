@@ -145,10 +145,7 @@ func TestAnAnswerFreesItsPlace(t *testing.T) {
 		c, p, g := heldBack(t, &ipc.Options{MaxQueued: 1, Handler: func(context.Context, *ipc.Envelope) (ipc.Data, error) { return ipc.Data{}, nil }})
 		var open []int
 		g.onWrite = func() { open = append(open, c.Stats().Open) }
-		for range 2 { // one is being written, one fills the queue
-			require.NoError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note"}))
-			synctest.Wait()
-		}
+		c.fill(t)
 		p.send(request(1))
 		synctest.Wait()
 		close(g.writes)
@@ -266,10 +263,7 @@ func TestServing(t *testing.T) {
 			slices.Sort(topics)
 			return topics
 		}
-		for range 2 { // one is being written, one fills the queue
-			require.NoError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note"}))
-			synctest.Wait()
-		}
+		c.fill(t)
 		for i, topic := range []string{"a.a", "a.b", "a.c"} {
 			p.send(`{"type":"handle","id":` + itoa(int64(i+1)) + `,"message":{"topic":"` + topic + `"}}`)
 		}

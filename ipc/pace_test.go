@@ -64,7 +64,8 @@ func TestOneWhoComputesKeepsNobody(t *testing.T) {
 			require.NoError(t, err)
 			defer l.Close()
 			module := exec.CommandContext(ctx, os.Args[0], "-test.run=^$")
-			module.Env = append(os.Environ(), socketVar+"="+socket, "GOMAXPROCS=1")
+			module.Env = append(os.Environ(), socketVar+"="+socket, "GOMAXPROCS=1", "GORACE=atexit_sleep_ms=0")
+			module.Stderr = os.Stderr
 			require.NoError(t, module.Start())
 			stream, err := l.Accept()
 			require.NoError(t, err)
@@ -73,9 +74,9 @@ func TestOneWhoComputesKeepsNobody(t *testing.T) {
 				_, err := host.Call(ctx, topic("quick"), nil)
 				require.NoError(t, err)
 			}
-			wait(tt.quiet)
+			wait(ctx, tt.quiet)
 			computes := host.begin(ctx, topic("compute"))
-			wait(50 * time.Millisecond) // if the module has read it by then, it does not read both at once
+			wait(ctx, 50*time.Millisecond) // if the module has read it by then, it does not read both at once
 			_, err = host.Call(ctx, topic("relieve"), nil)
 			require.NoError(t, err)
 			_, err = computes.wait()
@@ -84,13 +85,6 @@ func TestOneWhoComputesKeepsNobody(t *testing.T) {
 			require.NoError(t, module.Wait())
 		})
 	}
-}
-
-// wait lets everything be quiet for so long. No test is right or wrong by it.
-func wait(d time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
-	<-ctx.Done()
 }
 
 // System calls are brief as long as there are many of them.
@@ -105,7 +99,7 @@ func TestABusyConnectionBecomesQuiet(t *testing.T) {
 			require.NoError(t, err)
 		}
 		for host.Busy() || module.Busy() {
-			wait(time.Millisecond)
+			wait(t.Context(), time.Millisecond)
 		}
 	}
 }

@@ -40,8 +40,7 @@ type pace struct {
 
 func newPace() *pace {
 	p := &pace{born: time.Now()}
-	p.clock = time.AfterFunc(beat, p.tick)
-	p.clock.Stop()
+	p.clock = newClock(p.tick)
 	return p
 }
 

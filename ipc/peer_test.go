@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -195,6 +197,13 @@ func socketPath(t testing.TB) string {
 	return filepath.Join(dir, "s")
 }
 
+// wait lets time pass. No test is right or wrong by how long that is.
+func wait(ctx context.Context, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-ctx.Done()
+}
+
 // gate holds the reads or writes of a transport back until it is opened or closed, and counts the writes.
 type gate struct {
 	io.ReadWriteCloser
@@ -216,6 +225,14 @@ func heldBack(t *testing.T, opts *ipc.Options) (c *conn, p *peer, g *gate) {
 	g = newGate(a)
 	g.writes = make(chan struct{})
 	return start(t, g, opts), &peer{t, b}, g
+}
+
+// fill leaves no room for more in a Conn whose writes are held back and whose Options.MaxQueued is 1.
+func (c *conn) fill(t *testing.T) {
+	for range 2 { // one is being written, one fills the queue
+		require.NoError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note"}))
+		synctest.Wait()
+	}
 }
 
 func (g *gate) Read(b []byte) (int, error) {

@@ -20,8 +20,8 @@ const maxParts = 1024
 const socketBuffer = 1 << 20
 
 // socket is a stream of package net itself, past what that does around each system call: it can write without waiting, and on a busy
-// stream its system calls are brief (see pace). One goroutine at a time may read, and one write. The ordinary ones are those of package syscall: for
-// the race detector its writes come before what it reads next, as package net's do.
+// stream its system calls are brief (see pace). The others are those of package syscall: for the race detector, what somebody did before
+// writing with package net comes before what is done with what is read here. One goroutine at a time may read, and one write.
 type socket struct {
 	stoppable
 	conn syscall.RawConn

@@ -55,8 +55,7 @@ func (c *Conn) startReading() {
 	c.update(func(s *state) {
 		t := &s.turn
 		t.frames, t.stream, t.pause = newFrameReader(c.socket, c.opts.Memory), c.socket, leastPause
-		t.clock = time.AfterFunc(moment, c.tick)
-		t.clock.Stop()
+		t.clock = newClock(c.tick)
 		s.direct = direct{on: c.opts.Direct, most: runtime.GOMAXPROCS(0), typical: moment}
 		c.readOnward(s)
 	})

@@ -23,9 +23,7 @@ func (c *conn) lone(t *testing.T) {
 
 // slowly waits longer than anybody who reads is kept.
 func slowly(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 6*time.Millisecond)
-	defer cancel()
-	<-ctx.Done()
+	wait(ctx, 6*time.Millisecond)
 }
 
 // A caller who reads for itself comes back for every reason that ends a call.

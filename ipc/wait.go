@@ -65,12 +65,6 @@ type limits struct {
 	strikes time.Time // zero: it is not set
 }
 
-func newLimits(strike func()) limits {
-	clock := time.AfterFunc(math.MaxInt64, strike)
-	clock.Stop()
-	return limits{clock: clock}
-}
-
 // heed lets a call that has been queued end when its time is over; call may be nil.
 func (l *limits) heed(call *call) {
 	if call == nil || call.limit.IsZero() || !l.strikes.IsZero() && !call.limit.Before(l.strikes) {
@@ -112,4 +106,11 @@ func (c *Conn) endLate() {
 			s.abandon(call, context.DeadlineExceeded)
 		}
 	})
+}
+
+// newClock is a clock that does not tick before it is set.
+func newClock(strike func()) *time.Timer {
+	clock := time.AfterFunc(math.MaxInt64, strike)
+	clock.Stop()
+	return clock
 }

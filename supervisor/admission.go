@@ -125,7 +125,7 @@ func (r *router) place(t *topic, f *flight, w *waiter) (placed bool, err error) 
 			"let the module handle more calls at once (max_concurrency) or call it after answering", t.name)
 	}
 	limit := t.rules.Queue
-	if len(t.fitting(f)) == 0 {
+	if t.orphaned(f) {
 		limit = max(limit, 1) // somebody must wait for the first instance
 	}
 	if len(t.queue) >= limit {
@@ -146,7 +146,7 @@ func (r *router) prospects(t *topic, w *waiter) (changed <-chan struct{}, orphan
 	if w.delivery != nil {
 		return nil, false
 	}
-	return r.changed, len(t.fitting(w.flight)) == 0
+	return r.changed, t.orphaned(w.flight)
 }
 
 func (r *router) leave(t *topic, w *waiter) bool {
@@ -161,7 +161,7 @@ func (r *router) expired(t *topic, f *flight) error {
 		return gaveUp()
 	}
 	r.mu.Lock()
-	orphaned := len(t.fitting(f)) == 0
+	orphaned := t.orphaned(f)
 	r.mu.Unlock()
 	if orphaned {
 		return ipc.Errorf(ipc.CodeUnavailable, "%s", r.outlook(f.modules, time.Time{}).why)

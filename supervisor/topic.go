@@ -39,6 +39,9 @@ func (t *topic) fitting(f *flight) []*offer {
 	return slices.DeleteFunc(slices.Clone(t.offers), func(o *offer) bool { return !f.fits(o.provider.instance.id) })
 }
 
+// orphaned reports whether nobody who may get f is there now.
+func (t *topic) orphaned(f *flight) bool { return len(t.fitting(f)) == 0 }
+
 // narrow sets who of those that declare the topic may get f, and reports whether there is anybody.
 func (t *topic) narrow(f *flight) bool {
 	if f.modules = t.modules; f.target == "" {

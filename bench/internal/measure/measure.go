@@ -33,9 +33,9 @@ type Measure struct {
 	Run  func(context.Context, *Settings) (report.Measure, error)
 }
 
-// All returns every question. What is measured of a whole process comes first, while this one is small. A file system may take long to make a
-// socket while it remembers many that were removed just before, as ext4 does for some seconds; so what starts a thousand instances comes after
-// what measures starts.
+// All returns every question. What is measured of a whole process comes first, while this one is small. A file system may take long to
+// make a socket while it remembers many that were removed just before, as ext4 does for some seconds; so what starts a thousand instances
+// comes after what measures starts.
 func All(s *Settings) []Measure {
 	call, conn, routed := peer.Call(s.Programs.Echo, s.Profiles), peer.Conn(), peer.Routed(s.Programs.Echo, s.Profiles)
 	raw, netRPC, ttRPC, gRPC := peer.Raw(), peer.NetRPC(), peer.TTRPC(), peer.GRPC()
