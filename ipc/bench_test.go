@@ -27,7 +27,7 @@ func BenchmarkCall(b *testing.B) {
 				b.SetParallelism(callers)
 				b.RunParallel(func(pb *testing.PB) {
 					for pb.Next() {
-						data, err := host.Handle(b.Context(), ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload(message)}, ipc.Context{TraceID: "t"}, nil)
+						data, err := host.Handle(b.Context(), &ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload(message)}, &ipc.Context{TraceID: "t"}, nil)
 						if err != nil {
 							b.Error(err)
 							return

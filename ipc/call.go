@@ -3,6 +3,7 @@ package ipc
 import (
 	"bytes"
 	"context"
+	"time"
 )
 
 // call is a request of this side on its way: queued (id 0), written, finished.
@@ -48,16 +49,19 @@ func (s *state) end(c *call, data Data, err error) {
 func (c *Conn) Call(ctx context.Context, req *Envelope, watch Watch) (Data, error) {
 	d := c.draft()
 	d.Envelope = *req
-	return c.call(ctx, d, watch)
+	return c.call(ctx, timeLeft(ctx), d, watch)
 }
 
-// call is Call for a draft, which it takes back.
-func (c *Conn) call(ctx context.Context, req *decoded, watch Watch) (Data, error) {
+// call is Call for a draft, which it takes back, and with the time that is left until ctx's deadline.
+func (c *Conn) call(ctx context.Context, left time.Duration, req *decoded, watch Watch) (Data, error) {
 	call := c.ask(&req.Envelope, watch)
 	urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
 	o, err := c.encodeRequest(req)
 	if err == nil {
 		call.waits = waitsOf(ctx)
+		err = call.waits.ended(ctx, left)
+	}
+	if err == nil {
 		o.call = call
 		err = c.send(ctx, o, urgent)
 	}
@@ -105,6 +109,9 @@ func (c *Conn) Notify(ctx context.Context, e *Envelope) error {
 	o, err := c.encodeRequest(d)
 	if err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return endOfCall(ctx.Err(), false)
 	}
 	return c.send(ctx, o, false)
 }

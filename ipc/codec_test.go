@@ -122,7 +122,7 @@ func exchange(t *testing.T, host *ipc.Conn, random *rand.Rand) {
 			ctx, cancel = context.WithTimeout(ctx, time.Duration(random.IntN(2000))*time.Microsecond)
 		}
 		sum := checksum(payload)
-		data, err := host.Handle(ctx, ipc.Message{Topic: sum, Payload: ipc.EncodePayload(payload)}, ipc.Context{TraceID: sum}, nil)
+		data, err := host.Handle(ctx, &ipc.Message{Topic: sum, Payload: ipc.EncodePayload(payload)}, &ipc.Context{TraceID: sum}, nil)
 		clear(payload)
 		if err == nil {
 			back, ok := data.Payload()

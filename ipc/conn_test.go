@@ -70,18 +70,18 @@ func TestAModulesLife(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, &ipc.InitResult{Protocol: 1, SDK: "test/1", Extensions: []string{"cancel"}, MaxConcurrency: 8}, r)
 
-		data, err := host.Handle(ctx, ipc.Message{Topic: "echo", Payload: ipc.PayloadText("aGk=")}, ipc.Context{}, nil)
+		data, err := host.Handle(ctx, &ipc.Message{Topic: "echo", Payload: ipc.PayloadText("aGk=")}, nil, nil)
 		require.NoError(t, err)
 		back, ok := data.Payload()
 		require.True(t, ok)
 		require.Equal(t, "aGk=", string(back))
 
-		_, err = host.Handle(ctx, ipc.Message{Topic: "sing"}, ipc.Context{}, nil)
+		_, err = host.Handle(ctx, &ipc.Message{Topic: "sing"}, nil, nil)
 		require.Equal(t, ipc.FromModule, requireError(t, err, ipc.CodeUnknownTopic, ipc.Done).Origin)
 
 		bounded, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		data, err = host.Handle(bounded, ipc.Message{Topic: "ask"}, ipc.Context{TraceID: "t1"}, nil)
+		data, err = host.Handle(bounded, &ipc.Message{Topic: "ask"}, &ipc.Context{TraceID: "t1"}, nil)
 		require.NoError(t, err)
 		require.JSONEq(t, `{"value":42}`, string(data.JSON()))
 		req := <-requests
@@ -97,7 +97,7 @@ func TestAModulesLife(t *testing.T) {
 		given, giveUp := context.WithCancel(ctx)
 		written, settled := make(chan int64, 1), make(chan struct{})
 		go func() { <-written; giveUp() }()
-		_, err = host.Handle(given, ipc.Message{Topic: "hang"}, ipc.Context{}, &watch{
+		_, err = host.Handle(given, &ipc.Message{Topic: "hang"}, nil, &watch{
 			written: func(id int64) { written <- id }, settled: func(ipc.Settlement) { close(settled) },
 		})
 		requireError(t, err, ipc.CodeCancelled, ipc.Unknown)

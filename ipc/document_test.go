@@ -64,7 +64,7 @@ func TestMinimalModule(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &ipc.InitResult{Protocol: 1}, r, "it is serial")
 
-	data, err := host.Handle(ctx, ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload([]byte("hello"))}, ipc.Context{}, nil)
+	data, err := host.Handle(ctx, &ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload([]byte("hello"))}, nil, nil)
 	require.NoError(t, err)
 	payload, _ := data.Payload()
 	require.Equal(t, "hello", string(payload))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"unsafe"
 )
 
 // encodeEnvelope returns the frame's JSON without its id, which a request gets only when it is written (appendFrame):
@@ -149,13 +150,8 @@ func (a *appender) texts(name string, all []string) {
 }
 
 func (a *appender) value(s string) {
-	start := len(a.out) + 1
-	a.raw(`"`)
-	a.raw(s)
-	if !plain(a.out[start:]) {
-		a.unusual = true
-	}
-	a.raw(`"`)
+	a.unusual = a.unusual || !plain(unsafe.Slice(unsafe.StringData(s), len(s)))
+	a.out = append(append(append(a.out, '"'), s...), '"')
 }
 
 func (a *appender) number(name string, n int64) {

@@ -262,7 +262,7 @@ func TestHandlerThatExitsItsGoroutineIsAnswered(t *testing.T) {
 	ended := make(chan error, 2)
 	go func() { ended <- host.Run(context.Background()) }()
 	go func() { ended <- module.Run(context.Background()) }()
-	_, err := host.Handle(t.Context(), ipc.Message{Topic: "t"}, ipc.Context{}, nil)
+	_, err := host.Handle(t.Context(), &ipc.Message{Topic: "t"}, nil, nil)
 	require.ErrorContains(t, err, "ended without an answer")
 	host.Close()
 	<-ended
@@ -282,7 +282,7 @@ func TestConnectionThatCannotWriteEnds(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- c.Run(context.Background()) }()
 		began := time.Now()
-		_, err := c.Handle(t.Context(), ipc.Message{Topic: "t"}, ipc.Context{}, nil)
+		_, err := c.Handle(t.Context(), &ipc.Message{Topic: "t"}, nil, nil)
 		require.Equal(t, ipc.Unknown, ipc.OutcomeOf(err))
 		require.ErrorIs(t, <-ended, io.ErrClosedPipe)
 		require.Equal(t, time.Second, time.Since(began))

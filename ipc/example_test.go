@@ -45,11 +45,11 @@ func ExampleConn() {
 	started, err := client.Init(ctx, ipc.InitParams{Protocol: ipc.Version, ModuleID: "greet:1.0.0/instance-001", Extensions: []string{ipc.ExtCancel}})
 	fmt.Println(started.SDK, started.MaxConcurrency, err)
 
-	data, err := client.Handle(ctx, ipc.Message{Topic: "greet", Payload: ipc.EncodePayload([]byte("world"))}, ipc.Context{SourceModule: "host"}, nil)
+	data, err := client.Handle(ctx, &ipc.Message{Topic: "greet", Payload: ipc.EncodePayload([]byte("world"))}, &ipc.Context{SourceModule: "host"}, nil)
 	payload, _ := data.Payload()
 	fmt.Println(string(payload), err)
 
-	_, err = client.Handle(ctx, ipc.Message{Topic: "greet", Payload: ipc.PayloadText("not base64")}, ipc.Context{SourceModule: "host"}, nil)
+	_, err = client.Handle(ctx, &ipc.Message{Topic: "greet", Payload: ipc.PayloadText("not base64")}, &ipc.Context{SourceModule: "host"}, nil)
 	fmt.Println(err.(*ipc.Error).Code, ipc.OutcomeOf(err))
 
 	fmt.Println("shutdown:", client.Shutdown(ctx, time.Second))

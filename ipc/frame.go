@@ -48,7 +48,16 @@ type frameReader struct {
 	header  [headerSize]byte
 	batch   *Batch // of whoever reads: it is written before they wait; nil: none
 	memory  *Memory
-	known   int // the size of the largest frame that has come whole
+	known   int       // the size of the largest frame that has come whole
+	came    time.Time // when what is in the buffer had come; zero: nobody has asked yet
+}
+
+// arrived is a time at which the latest frame had come.
+func (f *frameReader) arrived() time.Time {
+	if f.came.IsZero() {
+		f.came = time.Now()
+	}
+	return f.came
 }
 
 // behind is how many frames of a size have been read with the last one, about.
@@ -73,7 +82,7 @@ func (f *frameReader) Read(p []byte) (int, error) {
 		_ = f.stream.(stoppable).SetReadDeadline(time.Time{})
 		n, err = f.stream.Read(p)
 	}
-	f.filled = f.filled || n == len(p)
+	f.filled, f.came = f.filled || n == len(p), time.Time{}
 	return n, err
 }
 

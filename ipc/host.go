@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 )
@@ -36,17 +37,20 @@ func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
 }
 
 // Handle sends a message to the module and returns the answer's data, an object. What is left until ctx's deadline goes along
-// as the message's TTL. watch is as in Call.
-func (c *Conn) Handle(ctx context.Context, m Message, mc Context, watch Watch) (Data, error) {
-	limit, _ := ctx.Deadline()
-	return c.call(ctx, c.handle(m, mc, limit), watch)
+// as the message's TTL. mc may be nil; neither it nor m is kept, but for the payload, or changed. watch is as in Call.
+func (c *Conn) Handle(ctx context.Context, m *Message, mc *Context, watch Watch) (Data, error) {
+	left := timeLeft(ctx)
+	return c.call(ctx, left, c.handle(m, mc, left), watch)
 }
 
-// handle is a message on its way to the module, with the time that is left until limit, which may be zero.
-func (c *Conn) handle(m Message, mc Context, limit time.Time) *decoded {
+// handle is a message on its way to the module, with the time that is left for it.
+func (c *Conn) handle(m *Message, mc *Context, left time.Duration) *decoded {
 	d := c.draft()
-	d.message, d.context = m, mc
-	d.message.TTLMS = timeLeft(limit)
+	d.message = *m
+	if mc != nil {
+		d.context = *mc
+	}
+	d.message.TTLMS = ttl(left)
 	d.Type, d.Message, d.Context = TypeHandle, &d.message, &d.context
 	return d
 }
@@ -69,7 +73,7 @@ func (c *Conn) Event(ctx context.Context, e Event) error {
 	d := c.draft()
 	d.delivery, d.message, d.context = e.Delivery, e.Message, e.Context
 	d.Type, d.Event, d.Message, d.Context = TypeEvent, &d.delivery, &d.message, &d.context
-	_, err := c.call(ctx, d, nil)
+	_, err := c.call(ctx, timeLeft(ctx), d, nil)
 	return err
 }
 
@@ -94,8 +98,8 @@ type ServiceRequest struct {
 // Service sends a module's request to its host and returns the answer's data.
 func (c *Conn) Service(ctx context.Context, r ServiceRequest) (Data, error) {
 	d := c.draft()
-	deadline, _ := ctx.Deadline()
-	d.Type, d.Service, d.Method, d.Params, d.Parent, d.TTLMS = TypeServiceRequest, r.Service, r.Method, r.Params, r.Parent, timeLeft(deadline)
+	left := timeLeft(ctx)
+	d.Type, d.Service, d.Method, d.Params, d.Parent, d.TTLMS = TypeServiceRequest, r.Service, r.Method, r.Params, r.Parent, ttl(left)
 	if r.TTL > 0 {
 		d.TTLMS = milliseconds(r.TTL)
 	}
@@ -103,15 +107,32 @@ func (c *Conn) Service(ctx context.Context, r ServiceRequest) (Data, error) {
 		d.context.TraceID = r.TraceID
 		d.Context = &d.context
 	}
-	return c.call(ctx, d, nil)
+	return c.call(ctx, left, d, nil)
 }
 
-// timeLeft is the time until a deadline in ms, 0 if that is zero; one already passed leaves the smallest time.
-func timeLeft(deadline time.Time) int64 {
-	if deadline.IsZero() {
+// forever is the time that is left where there is no limit.
+const forever time.Duration = math.MaxInt64
+
+// timeLeft is the time until ctx's deadline.
+func timeLeft(ctx context.Context) time.Duration {
+	limit, _ := ctx.Deadline()
+	return timeTo(limit)
+}
+
+// timeTo is the time until a limit, which may be zero: then there is none.
+func timeTo(limit time.Time) time.Duration {
+	if limit.IsZero() {
+		return forever
+	}
+	return min(time.Until(limit), forever-1)
+}
+
+// ttl is the time that is left in ms, as frames tell it. If there is none, that is the smallest: 0 is no limit.
+func ttl(left time.Duration) int64 {
+	if left == forever {
 		return 0
 	}
-	return max(milliseconds(time.Until(deadline)), 1)
+	return max(milliseconds(left), 1)
 }
 
 func intersect(a, b []string) []string {

@@ -121,7 +121,7 @@ func (c *Conn) receive(r *Request, frame []byte, in *reading) (kept bool, err er
 func (c *Conn) accept(r *Request, frame []byte, in *reading) error {
 	r.conn = c
 	if ttl := r.TTL(); ttl > 0 {
-		r.limit = time.Now().Add(ttl)
+		r.limit = in.frames.arrived().Add(ttl)
 	}
 	w, refusal, err := c.admit(r, frame, in)
 	switch {
@@ -190,7 +190,7 @@ func (c *Conn) serveHere(r *Request) (err error) {
 
 // serve runs the handler of a request and answers it; it returns how long that took.
 func (c *Conn) serve(r *Request) (took time.Duration) {
-	began := time.Now()
+	began := c.age()
 	var data Data
 	var err error
 	returned := false
@@ -199,7 +199,7 @@ func (c *Conn) serve(r *Request) (took time.Duration) {
 			err = Errorf(CodeHandlerError, "the handler ended without an answer") // by runtime.Goexit
 		}
 		c.reply(r, data, err, nil)
-		took = time.Since(began)
+		took = c.age() - began
 	}()
 	data, err = c.opts.Handler(r, &r.Envelope)
 	returned = true

@@ -164,7 +164,7 @@ func TestTimeLeftOnTheWire(t *testing.T) {
 			c, p := overPipe(t, nil)
 			ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(left))
 			defer cancel()
-			go func() { _, _ = c.Handle(ctx, ipc.Message{Topic: "t"}, ipc.Context{}, nil) }()
+			go func() { _, _ = c.Handle(ctx, &ipc.Message{Topic: "t"}, nil, nil) }()
 			require.Equal(t, want, p.envelope().Message.TTLMS)
 		})
 	}

@@ -138,9 +138,6 @@ func (c *Conn) pool(size int) *sync.Pool {
 // send queues a frame, which is the connection's from here on. A work frame waits for room until ctx ends, first come, first
 // served. If nobody writes, send does, as far as the stream takes it without waiting.
 func (c *Conn) send(ctx context.Context, o *outgoing, urgent bool) error {
-	if ctx.Err() != nil {
-		return endOfCall(ctx.Err(), false)
-	}
 	c.mu.Lock()
 	w, err := c.offer(o, urgent)
 	c.dispatch(o, err, urgent, nil)

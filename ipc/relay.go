@@ -23,8 +23,8 @@ type Pending struct {
 // HandleLater sends a message to the module as Handle does, and returns without waiting: its result goes to a Receiver, at the limit
 // at the latest, if that is not zero. An error says that it was not sent, for there was no room or the connection has ended; then
 // the Receiver hears nothing.
-func (c *Conn) HandleLater(p *Pending, m Message, mc Context, limit time.Time, to Receiver, batch *Batch) error {
-	o, err := c.encodeRequest(c.handle(m, mc, limit))
+func (c *Conn) HandleLater(p *Pending, m *Message, mc *Context, limit time.Time, to Receiver, batch *Batch) error {
+	o, err := c.encodeRequest(c.handle(m, mc, timeTo(limit)))
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func between(t *testing.T, handler ipc.Handler) (caller *conn, settled chan bool
 		}
 		p := &passing{request: req, settled: settled}
 		payload, _ := req.Params.Payload()
-		if err := near.HandleLater(&p.pending, ipc.Message{Topic: req.Service, Payload: ipc.OwnPayload(payload)}, ipc.Context{}, limit, p, batch); err != nil {
+		if err := near.HandleLater(&p.pending, &ipc.Message{Topic: req.Service, Payload: ipc.OwnPayload(payload)}, nil, limit, p, batch); err != nil {
 			return false
 		}
 		req.Bind(&p.pending)
@@ -118,7 +118,7 @@ func TestWhatCannotBePassedOnIsNot(t *testing.T) {
 	far.close()
 	<-near.Done()
 	p := &passing{settled: make(chan bool, 1)}
-	err := near.HandleLater(&p.pending, ipc.Message{Topic: "t"}, ipc.Context{}, time.Time{}, p, nil)
+	err := near.HandleLater(&p.pending, &ipc.Message{Topic: "t"}, nil, time.Time{}, p, nil)
 	requireError(t, err, ipc.CodeUnavailable, ipc.NotDelivered)
 	require.Empty(t, p.settled)
 }

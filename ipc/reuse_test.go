@@ -39,7 +39,7 @@ func TestPayloadsStayAsTheyAreAsLongAsAnybodyHasThem(t *testing.T) {
 		for i := 0; i < len(p); i += 8 {
 			binary.LittleEndian.PutUint64(p[i:], n)
 		}
-		data, err := host.Handle(t.Context(), ipc.Message{Topic: "a.b", Payload: ipc.EncodePayload(p)}, ipc.Context{}, nil)
+		data, err := host.Handle(t.Context(), &ipc.Message{Topic: "a.b", Payload: ipc.EncodePayload(p)}, nil, nil)
 		require.NoError(t, err)
 		back, ok := data.Payload()
 		require.True(t, ok)
@@ -117,7 +117,7 @@ func TestConnectionsReceiveIntoTheirMemory(t *testing.T) {
 	host := startEcho(t, &ipc.Options{Memory: m})
 	p := bytes.Repeat([]byte{1}, size)
 	for range 4 {
-		_, err := host.Handle(t.Context(), ipc.Message{Topic: "a.b", Payload: ipc.EncodePayload(p)}, ipc.Context{}, nil)
+		_, err := host.Handle(t.Context(), &ipc.Message{Topic: "a.b", Payload: ipc.EncodePayload(p)}, nil, nil)
 		require.NoError(t, err)
 	}
 	require.Positive(t, m.Used())
@@ -131,7 +131,7 @@ func TestAnAnsweredCallKeepsNothing(t *testing.T) {
 	func() {
 		w := &watch{settled: func(ipc.Settlement) {}}
 		runtime.AddCleanup(w, func(freed chan struct{}) { close(freed) }, freed)
-		_, err := host.Handle(t.Context(), ipc.Message{Topic: "a.b"}, ipc.Context{}, w)
+		_, err := host.Handle(t.Context(), &ipc.Message{Topic: "a.b"}, nil, w)
 		require.NoError(t, err)
 	}()
 	runtime.GC()

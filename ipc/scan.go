@@ -20,7 +20,7 @@ func (s *scanner) fail() { s.bad = true }
 
 // space passes over white space.
 func (s *scanner) space() {
-	for s.at < len(s.text) {
+	for s.at < len(s.text) && s.text[s.at] <= ' ' { // which there mostly is none of
 		switch s.text[s.at] {
 		case ' ', '\t', '\n', '\r':
 			s.at++
@@ -74,12 +74,13 @@ func (s *scanner) integer() (n int64) {
 	if negative {
 		s.at++
 	}
-	start := s.at
-	for s.at < len(s.text) && s.text[s.at]-'0' <= 9 {
-		n = n*10 + int64(s.text[s.at]-'0')
-		s.at++
+	start, end := s.at, s.at
+	for end < len(s.text) && s.text[end]-'0' <= 9 {
+		n = n*10 + int64(s.text[end]-'0')
+		end++
 	}
-	digits := s.at - start
+	s.at = end
+	digits := end - start
 	if digits == 0 || digits > maxDigits || digits > 1 && s.text[start] == '0' || s.at == len(s.text) || s.unfinished() {
 		s.fail()
 		return 0

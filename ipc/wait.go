@@ -31,14 +31,28 @@ func waitsOf(ctx context.Context) (w waits) {
 }
 
 // over reports whether what ends the wait has ended, the limit excepted.
-func (w *waits) over() bool {
+func (w *waits) over() bool { return isDone(w.first) || isDone(w.second) }
+
+// isDone reports whether a channel on which nothing is sent is closed.
+func isDone(c <-chan struct{}) bool {
 	select {
-	case <-w.first:
-	case <-w.second:
+	case <-c:
+		return true
 	default:
 		return false
 	}
-	return true
+}
+
+// ended is what a call gets whose ctx has ended before it is queued, or nil. It is cheaper than ctx.Err with the time that is left
+// until ctx's deadline, which the caller knows.
+func (w *waits) ended(ctx context.Context, left time.Duration) error {
+	if !w.over() && left > 0 {
+		return nil
+	}
+	if reason := ctx.Err(); reason != nil {
+		return endOfCall(reason, false)
+	}
+	return nil
 }
 
 // await waits for a call to end, and ends it when its ctx has.

@@ -64,7 +64,7 @@ func Example() {
 	fmt.Println("started:", err)
 
 	for _, reading := range []string{`{"Temp":84.5}`, `{"Temp":99}`, `{"Temp":"hot"}`} {
-		data, err := conn.Handle(ctx, ipc.Message{Topic: "press.check", Payload: ipc.EncodePayload([]byte(reading))}, ipc.Context{}, nil)
+		data, err := conn.Handle(ctx, &ipc.Message{Topic: "press.check", Payload: ipc.EncodePayload([]byte(reading))}, nil, nil)
 		var verdict any
 		_ = data.Decode(&verdict)
 		fmt.Println(verdict, err)

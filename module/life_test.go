@@ -191,7 +191,7 @@ func TestAnEndedCtxIsAnsweredAsLongAsTheHostListens(t *testing.T) {
 		_, err := conn.Init(t.Context(), ipc.InitParams{Protocol: 1, ModuleID: "a:1/instance-001"})
 		require.NoError(t, err)
 		go func() { <-running; cancel() }()
-		_, err = conn.Handle(t.Context(), ipc.Message{Topic: "t"}, ipc.Context{}, nil)
+		_, err = conn.Handle(t.Context(), &ipc.Message{Topic: "t"}, nil, nil)
 		require.ErrorIs(t, err, &module.Error{Code: ipc.CodeCancelled})
 		require.Equal(t, module.Done, module.OutcomeOf(err))
 		require.NoError(t, <-served)

@@ -62,7 +62,7 @@ func TestRunOverASocket(t *testing.T) {
 			go func() { ended <- module.Run(ctx, m, &module.Options{Socket: path}) }()
 			conn, err := accept(t, l)
 			require.NoError(t, err)
-			data, err := conn.Handle(t.Context(), ipc.Message{Topic: "t", Payload: ipc.EncodePayload([]byte("hi"))}, ipc.Context{}, nil)
+			data, err := conn.Handle(t.Context(), &ipc.Message{Topic: "t", Payload: ipc.EncodePayload([]byte("hi"))}, nil, nil)
 			require.NoError(t, err)
 			require.JSONEq(t, `{"payload":"aGk="}`, string(data.JSON()))
 			switch how {

@@ -27,9 +27,9 @@ type conversation interface {
 	// Init hands over the configuration. An *ipc.Error is the module's refusal.
 	Init(ctx context.Context, config json.RawMessage, maxFrame int) (*ipc.InitResult, error)
 	// Call sends a message and returns the answer's data. Errors and watch are those of ipc.Conn.Call.
-	Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch ipc.Watch) (ipc.Data, error)
+	Call(ctx context.Context, m *ipc.Message, mc *ipc.Context, watch ipc.Watch) (ipc.Data, error)
 	// CallLater is Call for who does not wait for the answer; errors are those of ipc.Conn.HandleLater.
-	CallLater(p *ipc.Pending, m ipc.Message, mc ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error
+	CallLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error
 	// Watching is ipc.Conn.Watching.
 	Watching(id int64) ipc.Watch
 	// Event delivers an event; errors are those of ipc.Conn.Event.

@@ -82,11 +82,11 @@ func (c *ixtConversation) Init(ctx context.Context, config json.RawMessage, maxF
 	})
 }
 
-func (c *ixtConversation) Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+func (c *ixtConversation) Call(ctx context.Context, m *ipc.Message, mc *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	return c.conn.Handle(ctx, m, mc, watch)
 }
 
-func (c *ixtConversation) CallLater(p *ipc.Pending, m ipc.Message, mc ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
+func (c *ixtConversation) CallLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
 	return c.conn.HandleLater(p, m, mc, limit, to, batch)
 }
 
@@ -146,12 +146,12 @@ func (s *silence) Init(context.Context, json.RawMessage, int) (*ipc.InitResult, 
 	return &ipc.InitResult{}, nil
 }
 
-func (s *silence) Call(_ context.Context, m ipc.Message, _ ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+func (s *silence) Call(_ context.Context, m *ipc.Message, _ *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	watch.Settled(ipc.Settlement{Answered: true})
 	return ipc.Data{}, ipc.Errorf(ipc.CodeNoProvider, "%s is provided by a program that speaks no protocol", m.Topic)
 }
 
-func (s *silence) CallLater(*ipc.Pending, ipc.Message, ipc.Context, time.Time, ipc.Receiver, *ipc.Batch) error {
+func (s *silence) CallLater(*ipc.Pending, *ipc.Message, *ipc.Context, time.Time, ipc.Receiver, *ipc.Batch) error {
 	return errNoConversation
 }
 

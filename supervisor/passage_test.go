@@ -204,7 +204,7 @@ type dying struct{ silence }
 
 func (*dying) Err() error { return net.ErrClosed }
 
-func (*dying) Call(_ context.Context, _ ipc.Message, _ ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+func (*dying) Call(_ context.Context, _ *ipc.Message, _ *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	watch.Written(1)
 	<-time.After(time.Second)
 	watch.Settled(ipc.Settlement{})

@@ -169,9 +169,12 @@ func (r *router) reuse(f *flight) {
 
 // conclude ends a call that was admitted, or lets it go elsewhere.
 func (r *router) conclude(f *flight, data ipc.Data, err error) (ipc.Data, error) {
+	if err == nil && f.private() {
+		return data, nil // finish has let it go, and nobody knows its term
+	}
 	defer f.term.end()
 	if err == nil {
-		return data, nil // finish has let it go
+		return data, nil
 	}
 	defer r.ended()
 	if errors.Is(err, errElsewhere) {
@@ -199,7 +202,7 @@ func (r *router) deliver(t *topic, d *delivery, f *flight) (data ipc.Data, err e
 	if w != nil && w.ended {
 		data, err = w.data, w.err
 	} else {
-		data, err = d.offer.provider.talk.Call(&f.term, f.msg, f.mc, r.follow(d))
+		data, err = d.offer.provider.talk.Call(&f.term, &f.msg, &f.mc, r.follow(d))
 	}
 	f.ended = f.age()
 	if err != nil {

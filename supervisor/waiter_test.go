@@ -19,12 +19,12 @@ type counting struct {
 	refuses      bool
 }
 
-func (c *counting) Call(ctx context.Context, m ipc.Message, mc ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+func (c *counting) Call(ctx context.Context, m *ipc.Message, mc *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	c.calls.Add(1)
 	return c.wired.Call(ctx, m, mc, watch)
 }
 
-func (c *counting) CallLater(p *ipc.Pending, m ipc.Message, mc ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
+func (c *counting) CallLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
 	if c.refuses {
 		return errors.New("not now")
 	}

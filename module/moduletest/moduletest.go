@@ -135,9 +135,9 @@ func (h *Harness) Send(ctx context.Context, msg *module.Message) (*module.Respon
 	if mc.Attempt == 0 {
 		mc.Attempt = 1
 	}
-	data, err := h.conn.Handle(ctx, ipc.Message{
+	data, err := h.conn.Handle(ctx, &ipc.Message{
 		Topic: msg.Topic, Payload: ipc.EncodePayload(msg.Payload), Priority: msg.Priority,
-	}, mc, nil)
+	}, &mc, nil)
 	if err != nil {
 		return nil, h.fromModule(err)
 	}

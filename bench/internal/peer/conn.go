@@ -18,7 +18,7 @@ func Conn() Peer {
 			return nil, nil, err
 		}
 		return func(ctx context.Context, payload []byte) ([]byte, error) {
-			data, err := host.Handle(ctx, ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload(payload)}, ipc.Context{}, nil)
+			data, err := host.Handle(ctx, &ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload(payload)}, nil, nil)
 			got, _ := data.Payload() // what is no payload is not equal to it either
 			return got, err
 		}, func() error { host.Close(); return nil }, nil
