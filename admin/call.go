@@ -46,5 +46,5 @@ func (s *Server) call(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return CallAnswer{Data: answer.Data.JSON()}, nil
+	return CallAnswer{Data: answer.JSON()}, nil
 }

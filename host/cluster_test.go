@@ -53,7 +53,7 @@ func (r *rig) sees(node, topic string) {
 func (r *rig) send(m supervisor.Message) (saw testimony, err error) {
 	answer, err := r.Call(r.ctx, m)
 	if err == nil {
-		require.NoError(r.t, answer.Data.Unpack(&saw))
+		require.NoError(r.t, answer.Unpack(&saw))
 	}
 	return saw, err
 }
@@ -65,7 +65,7 @@ func (r *rig) holding(ctx context.Context, text string, held func() bool) <-chan
 		answer, err := r.Call(ctx, supervisor.Message{Topic: "work.do", Payload: []byte(text)})
 		res := result{err: err, at: time.Now()}
 		if err == nil {
-			res.err = answer.Data.Unpack(&res.saw)
+			res.err = answer.Unpack(&res.saw)
 		}
 		out <- res
 	}()

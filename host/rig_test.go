@@ -174,7 +174,7 @@ func (r *rig) callWithin(ctx context.Context, who, verb string, payload []byte) 
 	if err != nil {
 		return nil, err
 	}
-	return answer.Data.JSON(), nil
+	return answer.JSON(), nil
 }
 
 // ask lets a puppet ask the host.

@@ -47,7 +47,7 @@ func (r *rig) publishLarge(topic string, size int) error {
 func (r *rig) echoed(size int) error {
 	answer, err := r.Call(r.ctx, supervisor.Message{Topic: "work.mode", Payload: make([]byte, size)})
 	if err == nil {
-		payload, is := answer.Data.Payload()
+		payload, is := answer.Payload()
 		require.True(r.t, is)
 		require.Len(r.t, payload, size)
 	}

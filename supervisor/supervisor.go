@@ -124,20 +124,12 @@ type Message struct {
 	TraceID  string        // default: a new one
 }
 
-// Answer is what a module answered.
-type Answer struct {
-	Data ipc.Data
-}
-
-// Payload returns the bytes under "payload", and false if the answer has another shape.
-func (a *Answer) Payload() ([]byte, bool) { return a.Data.Payload() }
-
-// Call sends a message to whoever provides its topic and waits for the answer; it waits too for Run to have set up and for
+// Call sends a message to whoever provides its topic and returns what that answered; it waits too for Run to have set up and for
 // a provider to be ready, as long as there is hope for one before the deadline. The error is always an *ipc.Error with Code,
 // Outcome and Origin (docs/protocol.md, "Errors").
-func (s *Supervisor) Call(ctx context.Context, m Message) (*Answer, error) {
+func (s *Supervisor) Call(ctx context.Context, m Message) (ipc.Data, error) {
 	if err := s.awaitUp(ctx); err != nil {
-		return nil, err
+		return ipc.Data{}, err
 	}
 	f := s.router.flight()
 	f.msg = ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority}
@@ -148,10 +140,10 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (*Answer, error) {
 		f.keep()
 	}
 	if err != nil {
-		return nil, err
+		return ipc.Data{}, err
 	}
 	s.router.reuse(f)
-	return &Answer{Data: data}, nil
+	return data, nil
 }
 
 // awaitUp waits for Run to have set up; a call that comes later is accepted and counted, whatever its ctx.
@@ -178,17 +170,17 @@ func (s *Supervisor) awaitUp(ctx context.Context) error {
 func newContext(source, trace string) ipc.Context {
 	mc := ipc.Context{TraceID: trace, SourceModule: source}
 	if trace == "" {
-		ids := randomHex(24)
-		mc.CallID, mc.TraceID = ids[:16], ids[16:]
+		mc.TraceID = randomHex(16)
+		mc.CallID = mc.TraceID[16:] // as some tracers do it: the first call of a trace has half of its id
 	} else {
 		mc.CallID = randomHex(8)
 	}
 	return mc
 }
 
-// randomHex returns so many random bytes, 24 at most, as text.
+// randomHex returns so many random bytes, 16 at most, as text.
 func randomHex(n int) string {
-	var random [24]byte
+	var random [16]byte
 	for i := 0; i < n; i += 8 {
 		binary.LittleEndian.PutUint64(random[i:], rand.Uint64())
 	}

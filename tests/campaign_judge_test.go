@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ixtrun/ixt/ipc"
-	"github.com/ixtrun/ixt/supervisor"
 )
 
 // lateness is how long after its time a call, a command or a stop may end on a machine that has better things to do.
@@ -29,11 +28,11 @@ var hostOutcomes = map[string][]ipc.Outcome{
 var moduleCodes = []string{ipc.CodeHandlerPanic, ipc.CodeCancelled, ipc.CodeTimeout, ipc.CodeUnavailable}
 
 // judgeAnswer checks that the answer is the one that this call demands: no other call's, no earlier attempt's of another.
-func (c *campaign) judgeAnswer(x *call, payload []byte, answer *supervisor.Answer) {
+func (c *campaign) judgeAnswer(x *call, payload []byte, answer ipc.Data) {
 	c.book.close(x, ipc.Done, "success")
 	got, ok := answer.Payload()
 	if want := answerOf(x.station.topic, payload); !ok || string(got) != string(want) {
-		c.violated("%s was answered %.300s, want a payload of %.300q", c.describe(x.number, 0), answer.Data.JSON(), want)
+		c.violated("%s was answered %.300s, want a payload of %.300q", c.describe(x.number, 0), answer.JSON(), want)
 	}
 	c.judgeTime(x)
 }

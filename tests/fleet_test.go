@@ -177,7 +177,7 @@ func (f *fleet) say(topic, payload string) (string, error) {
 		return "", err
 	}
 	b, ok := answer.Payload()
-	require.True(f.t, ok, "the answer of %s has no payload: %s", topic, answer.Data.JSON())
+	require.True(f.t, ok, "the answer of %s has no payload: %s", topic, answer.JSON())
 	return string(b), nil
 }
 

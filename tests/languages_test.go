@@ -72,12 +72,12 @@ func TestSeedQuickStart(t *testing.T) {
 	answer, err := f.Call(f.ctx, supervisor.Message{Topic: "my.service.process", Payload: []byte("abc")})
 	require.NoError(t, err)
 	var data struct{ Result string }
-	require.NoError(t, answer.Data.Unpack(&data))
+	require.NoError(t, answer.Unpack(&data))
 	require.Equal(t, base64.StdEncoding.EncodeToString([]byte("cba")), data.Result)
 
 	answer, err = f.Call(f.ctx, supervisor.Message{Topic: "my.service.query", Payload: []byte("7")})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"data":"`+base64.StdEncoding.EncodeToString([]byte("row of 7"))+`"}`, string(answer.Data.JSON()))
+	require.JSONEq(t, `{"data":"`+base64.StdEncoding.EncodeToString([]byte("row of 7"))+`"}`, string(answer.JSON()))
 
 	m, err := f.Module("my-module")
 	require.NoError(t, err)

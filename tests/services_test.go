@@ -20,7 +20,7 @@ func (f *fleet) ask(service, method, params string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return string(answer.Data.JSON()), nil
+	return string(answer.JSON()), nil
 }
 
 func newAskingFleet(t *testing.T) *fleet {

@@ -81,5 +81,5 @@ func (f *Fleet) Drive(ctx context.Context, spec load.Spec) (out load.Result, err
 	if err != nil {
 		return out, err
 	}
-	return out, answer.Data.Unpack(&out)
+	return out, answer.Unpack(&out)
 }

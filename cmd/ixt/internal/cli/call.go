@@ -151,7 +151,7 @@ func (a *app) callPrivate(ctx context.Context, src *source, m supervisor.Message
 	err = private(ctx, opts, v, func(sup *supervisor.Supervisor) error {
 		answer, err := sup.Call(ctx, m)
 		if err == nil {
-			data = answer.Data.JSON()
+			data = answer.JSON()
 		}
 		return err
 	})
