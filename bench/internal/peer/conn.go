@@ -10,6 +10,11 @@ import (
 
 const conn = "ixt conn"
 
+// about is what each handler is told of its call: the wire promises it, so what comes without a supervisor carries it, too.
+var about = &ipc.Context{
+	TraceID: "0af7651916cd43dd8448eb211c80319c", SourceModule: "host", Timestamp: 1234567890, CallID: "8448eb211c80319c", Attempt: 1,
+}
+
 // Conn is our wire alone: two ipc.Conn over a Unix socket, no supervisor, no router, no SDK.
 func Conn() Peer {
 	return overSocket(conn, func(stream net.Conn) (load.Call, func() error, error) {
@@ -18,7 +23,7 @@ func Conn() Peer {
 			return nil, nil, err
 		}
 		return func(ctx context.Context, payload []byte) ([]byte, error) {
-			data, err := host.Handle(ctx, &ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload(payload)}, nil, nil)
+			data, err := host.Handle(ctx, &ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload(payload)}, about, nil)
 			got, _ := data.Payload() // what is no payload is not equal to it either
 			return got, err
 		}, func() error { host.Close(); return nil }, nil
