@@ -74,10 +74,13 @@ func (r *Request) Bind(p *Pending) {
 	}
 }
 
-// Answer answers a request that Options.Relay has taken, once. batch is as in Receiver.
-func (r *Request) Answer(data Data, err error, batch *Batch) {
+// Answer answers a request that Options.Relay has taken, once. batch is as in Receiver. It reports whether the request knows nothing
+// more of what Bind was given: it had not ended before.
+func (r *Request) Answer(data Data, err error, batch *Batch) (unbound bool) {
 	r.mu.Lock()
+	unbound = r.err == nil
 	r.bound = nil
 	r.mu.Unlock()
 	r.conn.reply(r, data, err, batch)
+	return unbound
 }

@@ -51,7 +51,7 @@ func (r *router) find(f *flight) (*topic, error) {
 	case t == nil:
 		return nil, r.noProvider(f.msg.Topic)
 	case !t.narrow(f):
-		return nil, ipc.Errorf(ipc.CodeNoProvider, "no module %s provides %s; it is provided by %s", f.target, t.name, strings.Join(t.modules, ", "))
+		return nil, ipc.Errorf(ipc.CodeNoProvider, "no module %s provides %s; it is provided by %s", f.msg.Target, t.name, strings.Join(t.modules, ", "))
 	case f.foreign && !t.rules.Export:
 		return nil, ipc.Errorf(ipc.CodeNoProvider, "%s is not exported; write export = true under [services.%q] in its manifest", t.name, t.name)
 	case r.closing && (f.foreign || f.mc.SourceModule == fromHost):

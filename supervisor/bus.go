@@ -31,15 +31,14 @@ func (b messageBus) Call(ctx context.Context, caller Caller, method string, para
 
 // prepare makes a call of what a caller asks for. With an error that it may not, f knows at least the topic.
 func (b messageBus) prepare(f *flight, caller Caller, method string, params ipc.Data) error {
-	var m ipc.TargetedMessage
-	if err := ipc.DecodeParams(ipc.ServiceMessageBus, method, params, &m); err != nil {
+	m := &f.msg
+	if err := ipc.DecodeParams(ipc.ServiceMessageBus, method, params, m); err != nil {
 		return err
 	}
 	m.Payload = m.Payload.Own() // a guest's
-	f.msg, f.parent = m.Message, caller.parent
-	f.target, f.node = local(m.Target)
-	if p := caller.parent; p != nil {
-		f.depth = p.depth + 1
+	m.Target, f.node = local(m.Target)
+	if f.parent = caller.parent; f.parent != nil {
+		f.depth = f.parent.depth + 1
 	}
 	if err := caller.Deny(caller.Module.Allows(m.Topic), "call "+m.Topic, "requires", "services", caller.Module.Requires.Services, m.Topic); err != nil {
 		return err

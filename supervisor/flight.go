@@ -16,10 +16,9 @@ const maxDepth = 16
 
 // flight is one accepted call until it ends.
 type flight struct {
-	msg      ipc.Message
-	kept     sync.Mutex // held by a crash report that looks at msg.Payload, and by keep
+	msg      ipc.TargetedMessage // without the node in its target; see node
+	kept     sync.Mutex          // held by a crash report that looks at msg.Payload, and by keep
 	mc       ipc.Context
-	target   string        // the only one who may get it: name, name:version or name:version/instance-002; "": any provider
 	ttl      time.Duration // the caller's limit, within the topic's; 0: none
 	modules  []string      // those that may get it
 	node     string        // the only node that may get it; "": any
@@ -76,7 +75,7 @@ const fromHost = "host"
 
 // fits reports whether an instance may get the call.
 func (f *flight) fits(id ipc.ModuleID) bool {
-	return f.target == "" || f.target == id.Name || f.target == id.Module() || f.target == id.String()
+	return f.msg.Target == "" || f.msg.Target == id.Name || f.msg.Target == id.Module() || f.msg.Target == id.String()
 }
 
 // waitsForItself reports whether every provider that may get the call is filled with calls that wait for it, or the only one
@@ -143,7 +142,7 @@ func (r *router) follow(d *delivery) ipc.Watch {
 // callLater sends the call of a delivery without waiting for its result, which goes to a Receiver; errors are those of CallLater.
 func (r *router) callLater(d *delivery, p *ipc.Pending, to ipc.Receiver, batch *ipc.Batch) error {
 	r.follow(d)
-	return d.offer.provider.talk.CallLater(p, &d.msg, &d.mc, d.term.limit, to, batch)
+	return d.offer.provider.talk.CallLater(p, &d.msg.Message, &d.mc, d.term.limit, to, batch)
 }
 
 // Written is a step of an attempt: ipc.Watch.

@@ -22,6 +22,7 @@ type passage struct {
 
 	mu   sync.Mutex
 	over bool // there is a result
+	left bool // who has begun it does not come back to it
 }
 
 // relay passes a module's call on without waiting for it; false leaves it to serve.
@@ -33,7 +34,8 @@ func (s *Supervisor) relay(in *instance, p *incarnation, req *ipc.Request, batch
 	if err != nil {
 		return false
 	}
-	x := &passage{request: req}
+	x := s.router.passage()
+	x.request = req
 	if err := (messageBus{s}).prepare(&x.call, caller, req.Method, req.Params); err != nil {
 		return false
 	}
@@ -63,16 +65,15 @@ func (r *router) pass(x *passage, batch *ipc.Batch) bool {
 		return false
 	}
 	x.request.Bind(&x.pending)
-	if f.parent != nil {
-		x.bind()
-	}
+	x.leave()
 	return true
 }
 
-// bind lets the call end with its parent.
-func (x *passage) bind() {
+// leave lets the call end with its parent, too, and the passage to itself.
+func (x *passage) leave() {
 	x.mu.Lock()
-	late := !x.over && !x.call.parent.term.bind(&x.pending)
+	late := x.call.parent != nil && !x.over && !x.call.parent.term.bind(&x.pending)
+	x.left = !late
 	x.mu.Unlock()
 	if late {
 		x.pending.Abandon(context.Canceled)
@@ -83,16 +84,15 @@ func (x *passage) bind() {
 func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 	r, f := x.offer.provider.router, &x.call
 	f.ended = f.age()
-	x.mu.Lock()
-	x.over = true
-	if f.parent != nil {
-		f.parent.term.unbind(&x.pending)
-	}
-	x.mu.Unlock()
+	alone := x.end()
 	if err == nil {
 		r.finish(x.offer.topic, x.offer.provider, f, nil)
 		f.term.end()
-		x.request.Answer(data, nil, batch)
+		alone = alone && x.written && f.private()
+		if x.request.Answer(data, nil, batch) && alone {
+			*x = passage{}
+			r.passed.Put(x)
+		}
 		r.passing.Done()
 		return
 	}
@@ -102,4 +102,24 @@ func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 		data, err = r.conclude(f, data, err)
 		x.request.Answer(data, err, nil)
 	}()
+}
+
+// end says that there is a result, and reports whether neither who has begun the passage nor its parent comes back to it.
+func (x *passage) end() (alone bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.over = true
+	alone = x.left
+	if parent := x.call.parent; parent != nil {
+		alone = parent.term.unbind(&x.pending) && alone
+	}
+	return alone
+}
+
+// passage returns one for a call that is about to be made.
+func (r *router) passage() *passage {
+	if x, ok := r.passed.Get().(*passage); ok {
+		return x
+	}
+	return new(passage)
 }

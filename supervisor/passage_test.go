@@ -3,15 +3,18 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ixtrun/ixt/ipc"
@@ -72,7 +75,7 @@ type asker struct {
 
 func newAsker(t *testing.T) *asker {
 	a := &asker{received: make(chan string, 8), answers: make(chan error, 8)}
-	host, _ := wire(t, nil, &ipc.Options{Handler: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
+	a.set(t, func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 		a.received <- req.Message.Topic
 		select {
 		case err := <-a.answers:
@@ -83,7 +86,13 @@ func newAsker(t *testing.T) *asker {
 			}
 			return ipc.Data{}, ctx.Err()
 		}
-	}})
+	})
+	return a
+}
+
+// set sets everything up, with an echo that answers by a handler.
+func (a *asker) set(t *testing.T, handler ipc.Handler) {
+	host, _ := wire(t, nil, &ipc.Options{Handler: handler, MaxInbound: 1 << 20})
 	r := instantRouter()
 	a.echo = r.topics["echo.say"].offers[0].provider
 	a.talk = &wired{ixtConversation: ixtConversation{conn: host}}
@@ -98,17 +107,22 @@ func newAsker(t *testing.T) *asker {
 		Handler: func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
 			return a.sup.serve(ctx, in, process, req)
 		},
-		Relay: func(req *ipc.Request, batch *ipc.Batch) bool { return a.sup.relay(in, process, req, batch) },
+		Relay:      func(req *ipc.Request, batch *ipc.Batch) bool { return a.sup.relay(in, process, req, batch) },
+		MaxInbound: 1 << 20,
 	}, nil)
-	return a
 }
 
 func (a *asker) call(ctx context.Context, parent int64, topic string, payload []byte) error {
-	params, err := ipc.Pack(&ipc.TargetedMessage{Message: ipc.Message{Topic: topic, Payload: ipc.OwnPayload(payload)}})
-	if err == nil {
-		_, err = a.module.Service(ctx, ipc.ServiceRequest{Service: ipc.ServiceMessageBus, Method: ipc.MethodCall, Params: params, Parent: parent})
-	}
+	_, err := a.ask(ctx, parent, topic, payload)
 	return err
+}
+
+func (a *asker) ask(ctx context.Context, parent int64, topic string, payload []byte) (ipc.Data, error) {
+	params, err := ipc.Pack(&ipc.TargetedMessage{Message: ipc.Message{Topic: topic, Payload: ipc.OwnPayload(payload)}})
+	if err != nil {
+		return ipc.Data{}, err
+	}
+	return a.module.Service(ctx, ipc.ServiceRequest{Service: ipc.ServiceMessageBus, Method: ipc.MethodCall, Params: params, Parent: parent})
 }
 
 // parent lets handle 7 be open, with a term.
@@ -143,6 +157,63 @@ func TestAPassageEndsAsAnyCall(t *testing.T) {
 	<-a.received
 	parent.term.end()
 	require.True(t, ipc.IsCode(<-ended, ipc.CodeCancelled), "a child ends with its parent")
+
+	a.sup.router.close()
+	<-a.sup.router.idle
+	a.sup.router.passing.Wait()
+}
+
+// A passage serves one call after the other, and what still comes for one of them, such as its caller's end, never meets the next.
+func TestPassagesAreUsedAgain(t *testing.T) {
+	var a asker
+	a.set(t, func(ctx context.Context, req *ipc.Envelope) (ipc.Data, error) {
+		payload, err := req.Message.Payload.Decode()
+		if string(payload) == "wait" {
+			<-ctx.Done()
+			return ipc.Data{}, ctx.Err()
+		}
+		return ipc.PayloadData(payload), err
+	})
+	a.parent(t.Context())
+	var callers sync.WaitGroup
+	for n := range 16 {
+		callers.Go(func() {
+			for i := range 500 {
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan struct{})
+				go func() { // in the moment of the answer, before or after it
+					defer close(ended)
+					for range i % 7 {
+						runtime.Gosched()
+					}
+					cancel()
+				}()
+				sent := "wait"
+				if i%5 > 0 {
+					sent = fmt.Sprint("call ", i, " of ", n)
+				}
+				data, err := a.ask(ctx, int64(i%2)*7, "echo.say", []byte(sent))
+				<-ended
+				if err != nil {
+					assert.True(t, ipc.IsCode(err, ipc.CodeCancelled), "%v", err)
+					continue
+				}
+				got, _ := data.Payload()
+				assert.Equal(t, sent, string(got))
+				data, err = a.ask(t.Context(), 7, "echo.say", []byte(sent+"!"))
+				got, _ = data.Payload()
+				assert.NoError(t, err)
+				assert.Equal(t, sent+"!", string(got))
+			}
+		})
+	}
+	callers.Wait()
+	again := a.sup.router.passed.Get()
+	for again == nil { // what nobody uses is thrown away now and then
+		require.NoError(t, a.call(t.Context(), 7, "echo.say", nil))
+		again = a.sup.router.passed.Get()
+	}
+	require.Nil(t, again.(*passage).request)
 
 	a.sup.router.close()
 	<-a.sup.router.idle

@@ -40,7 +40,7 @@ func (s *Supervisor) serveRemote(ctx context.Context, c RemoteCall) (ipc.Data, e
 	if err := s.awaitUp(ctx); err != nil {
 		return ipc.Data{}, err
 	}
-	f := &flight{msg: c.Message, mc: c.Context, target: c.Target, depth: c.Depth, foreign: true}
+	f := &flight{msg: ipc.TargetedMessage{Message: c.Message, Target: c.Target}, mc: c.Context, depth: c.Depth, foreign: true}
 	return s.router.call(ctx, f)
 }
 
@@ -77,7 +77,7 @@ func (r *router) away(f *flight) (bool, error) {
 // callRemote hands a call over to another supervisor, whose verdict stands.
 func (r *router) callRemote(f *flight) (ipc.Data, error) {
 	defer f.term.end()
-	data, err := r.remote.Call(&f.term, RemoteCall{Message: f.msg, Context: f.mc, Node: f.node, Target: f.target, Depth: f.depth})
+	data, err := r.remote.Call(&f.term, RemoteCall{Message: f.msg.Message, Context: f.mc, Node: f.node, Target: f.msg.Target, Depth: f.depth})
 	f.ended = f.age()
 	var e *ipc.Error
 	_ = errors.As(err, &e)

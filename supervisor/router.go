@@ -35,7 +35,8 @@ type router struct {
 	awaitBuilds func(ctx context.Context, modules []string)
 
 	passing sync.WaitGroup // calls that nobody waits for; see passage
-	landed  sync.Pool      // flights to be used again
+	landed  sync.Pool      // flights to be used again,
+	passed  sync.Pool      // and passages
 
 	mu      sync.Mutex
 	topics  map[string]*topic
@@ -202,7 +203,7 @@ func (r *router) deliver(t *topic, d *delivery, f *flight) (data ipc.Data, err e
 	if w != nil && w.ended {
 		data, err = w.data, w.err
 	} else {
-		data, err = d.offer.provider.talk.Call(&f.term, &f.msg, &f.mc, r.follow(d))
+		data, err = d.offer.provider.talk.Call(&f.term, &f.msg.Message, &f.mc, r.follow(d))
 	}
 	f.ended = f.age()
 	if err != nil {

@@ -47,7 +47,7 @@ func instantRouter() *router {
 
 func (r *router) mustCall(tb testing.TB, mc ipc.Context) {
 	f := r.flight()
-	f.msg, f.mc = ipc.Message{Topic: "echo.say"}, mc
+	f.msg.Topic, f.mc = "echo.say", mc
 	if _, err := r.call(context.Background(), f); err != nil {
 		tb.Error(err)
 	}
@@ -56,7 +56,7 @@ func (r *router) mustCall(tb testing.TB, mc ipc.Context) {
 
 func TestNobodyTracesForFree(t *testing.T) {
 	r := instantRouter()
-	f := &flight{msg: ipc.Message{Topic: "echo.say"}, mc: newContext(fromHost, ""), accepted: time.Now()}
+	f := &flight{msg: ipc.TargetedMessage{Message: ipc.Message{Topic: "echo.say"}}, mc: newContext(fromHost, ""), accepted: time.Now()}
 	echo, failed := r.topics["echo.say"], ipc.Errorf(ipc.CodeTimeout, "too late")
 	r.finish(echo, nil, f, failed) // makes room for the code
 	require.Zero(t, testing.AllocsPerRun(100, func() {

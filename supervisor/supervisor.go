@@ -132,9 +132,9 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (ipc.Data, error) {
 		return ipc.Data{}, err
 	}
 	f := s.router.flight()
-	f.msg = ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority}
+	f.msg.Message = ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority}
 	f.mc, f.ttl, f.roams = newContext(fromHost, m.TraceID), m.TTL, true
-	f.target, f.node = local(m.Target)
+	f.msg.Target, f.node = local(m.Target)
 	data, err := s.router.call(ctx, f)
 	if err != nil || f.mc.Attempt > 1 {
 		f.keep()

@@ -167,8 +167,10 @@ func (t *term) bind(p *ipc.Pending) bool {
 	return true
 }
 
-func (t *term) unbind(p *ipc.Pending) {
+// unbind is the inverse of bind; false if the call may be ended nevertheless: end has been called.
+func (t *term) unbind(p *ipc.Pending) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.bound, p)
+	return !t.over
 }

@@ -33,7 +33,7 @@ func (t *topic) timeout() time.Duration {
 
 // fitting are the offers of those who may get f.
 func (t *topic) fitting(f *flight) []*offer {
-	if f.target == "" {
+	if f.msg.Target == "" {
 		return t.offers
 	}
 	return slices.DeleteFunc(slices.Clone(t.offers), func(o *offer) bool { return !f.fits(o.provider.instance.id) })
@@ -44,7 +44,7 @@ func (t *topic) orphaned(f *flight) bool { return len(t.fitting(f)) == 0 }
 
 // narrow sets who of those that declare the topic may get f, and reports whether there is anybody.
 func (t *topic) narrow(f *flight) bool {
-	if f.modules = t.modules; f.target == "" {
+	if f.modules = t.modules; f.msg.Target == "" {
 		return true
 	}
 	f.modules = nil
