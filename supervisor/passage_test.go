@@ -220,6 +220,117 @@ func TestPassagesAreUsedAgain(t *testing.T) {
 	a.sup.router.passing.Wait()
 }
 
+// held is a conversation that hands over whose calls it has sent, instead of their results.
+type held struct {
+	*wired
+	begun  chan *passage
+	inside func(x *passage) // runs before CallLater returns; may be nil
+	real   bool             // somebody abandons the passage's pending call
+}
+
+// dropped is a Receiver whose results nobody gets.
+type dropped struct{}
+
+func (dropped) Written(int64)                     {}
+func (dropped) Settled(ipc.Settlement)            {}
+func (dropped) Ended(ipc.Data, error, *ipc.Batch) {}
+
+func (h *held) CallLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
+	if !h.real {
+		p = new(ipc.Pending) // for who uses the passage again overwrites its own
+	}
+	err := h.wired.CallLater(p, m, mc, limit, dropped{}, batch)
+	x := to.(*passage)
+	if h.inside != nil {
+		h.inside(x)
+	}
+	h.begun <- x
+	return err
+}
+
+// A passage is used again only if nobody comes back to it.
+func TestPassagesThatAreNotUsedAgain(t *testing.T) {
+	answer := func(x *passage, written bool, s ipc.Settlement) {
+		if written {
+			x.Written(1)
+		}
+		x.Settled(s)
+		x.Ended(ipc.Data{}, nil, nil)
+	}
+	usual := ipc.Settlement{Answered: true}
+	tests := map[string]struct {
+		inside bool                                                        // the answer comes before the call has been begun
+		end    func(x *passage, parent *flight, cancel context.CancelFunc) // how it ends
+		real   bool                                                        // as for held
+		again  bool
+	}{
+		"usual": {
+			end:   func(x *passage, _ *flight, _ context.CancelFunc) { answer(x, true, usual) },
+			again: true,
+		},
+		"who begins it has not left it": {inside: true, real: true},
+		"who writes it has not left it": {
+			end: func(x *passage, _ *flight, _ context.CancelFunc) { answer(x, false, usual) },
+		},
+		"a call is made in its handling": {
+			end: func(x *passage, _ *flight, _ context.CancelFunc) {
+				answer(x, true, ipc.Settlement{Answered: true, Known: true})
+			},
+		},
+		"its parent is about to end it": {
+			end: func(x *passage, parent *flight, _ context.CancelFunc) {
+				parent.term.mu.Lock()
+				parent.term.over = true // as end begins
+				parent.term.mu.Unlock()
+				answer(x, true, usual)
+			},
+		},
+		"its caller has ended it": {
+			real: true,
+			end: func(x *passage, _ *flight, cancel context.CancelFunc) {
+				cancel()
+				<-x.request.Done()
+				answer(x, true, usual)
+			},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			a := newAsker(t)
+			talk := &held{wired: a.talk, begun: make(chan *passage, 1), real: tt.real}
+			if tt.inside {
+				talk.inside = func(x *passage) { answer(x, true, usual) }
+			}
+			a.echo.talk = talk
+			parent := a.parent(t.Context())
+			pass := func() (again bool) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				ended := make(chan error)
+				go func() { ended <- a.call(ctx, 7, "echo.say", nil) }()
+				x := <-talk.begun
+				<-a.received
+				if tt.end != nil {
+					for left := false; !left; runtime.Gosched() {
+						x.mu.Lock()
+						left = x.left
+						x.mu.Unlock()
+					}
+					tt.end(x, parent, cancel)
+				}
+				<-ended
+				a.sup.router.passing.Wait()
+				return a.sup.router.passed.Get() != nil
+			}
+			again := pass()
+			for tt.again && !again { // what could be used again is thrown away now and then
+				again = pass()
+			}
+			require.Equal(t, tt.again, again)
+		})
+	}
+}
+
 func TestNothingIsDeliveredForAParentThatIsOver(t *testing.T) {
 	a := newAsker(t)
 	a.parent(t.Context()).term.end()

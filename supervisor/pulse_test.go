@@ -18,7 +18,7 @@ func TestPulse(t *testing.T) {
 		<-time.After(10 * time.Second)
 		require.Zero(t, p.missed(began), "it beats in time")
 
-		synctest.Wait() // for the beat of this very moment
+		synctest.Wait()                           // for the beat of this very moment
 		p.last = time.Now().Add(-2 * time.Second) // as if nothing had run since
 		lapse := 2*time.Second - pulseGap
 		require.Equal(t, lapse, p.missed(began), "the beat that is late counts before it comes")
