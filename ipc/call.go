@@ -49,17 +49,18 @@ func (s *state) end(c *call, data Data, err error) {
 func (c *Conn) Call(ctx context.Context, req *Envelope, watch Watch) (Data, error) {
 	d := c.draft()
 	d.Envelope = *req
-	return c.call(ctx, timeLeft(ctx), d, watch)
+	w, left := waitsOf(ctx)
+	return c.call(ctx, w, left, d, watch)
 }
 
-// call is Call for a draft, which it takes back, and with the time that is left until ctx's deadline.
-func (c *Conn) call(ctx context.Context, left time.Duration, req *decoded, watch Watch) (Data, error) {
+// call is Call for a draft, which it takes back. w and left are ctx's.
+func (c *Conn) call(ctx context.Context, w waits, left time.Duration, req *decoded, watch Watch) (Data, error) {
 	call := c.ask(&req.Envelope, watch)
 	urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
 	o, err := c.encodeRequest(req)
 	if err == nil {
-		call.waits = waitsOf(ctx)
-		err = call.waits.ended(ctx, left)
+		call.waits = w
+		err = w.ended(ctx, left)
 	}
 	if err == nil {
 		o.call = call

@@ -39,8 +39,8 @@ func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
 // Handle sends a message to the module and returns the answer's data, an object. What is left until ctx's deadline goes along
 // as the message's TTL. mc may be nil; neither it nor m is kept, but for the payload, or changed. watch is as in Call.
 func (c *Conn) Handle(ctx context.Context, m *Message, mc *Context, watch Watch) (Data, error) {
-	left := timeLeft(ctx)
-	return c.call(ctx, left, c.handle(m, mc, left), watch)
+	w, left := waitsOf(ctx)
+	return c.call(ctx, w, left, c.handle(m, mc, left), watch)
 }
 
 // handle is a message on its way to the module, with the time that is left for it.
@@ -73,7 +73,8 @@ func (c *Conn) Event(ctx context.Context, e Event) error {
 	d := c.draft()
 	d.delivery, d.message, d.context = e.Delivery, e.Message, e.Context
 	d.Type, d.Event, d.Message, d.Context = TypeEvent, &d.delivery, &d.message, &d.context
-	_, err := c.call(ctx, timeLeft(ctx), d, nil)
+	w, left := waitsOf(ctx)
+	_, err := c.call(ctx, w, left, d, nil)
 	return err
 }
 
@@ -92,32 +93,27 @@ type ServiceRequest struct {
 	Params  Data
 	Parent  int64 // id of the open handle the request belongs to; 0: none
 	TraceID string
-	TTL     time.Duration // what the host is told; default: what is left until ctx's deadline
+	// Until is how long the answer is waited for if ctx runs out of time; default: no longer.
+	Until time.Time
 }
 
-// Service sends a module's request to its host and returns the answer's data.
+// Service sends a module's request to its host and returns the answer's data. What is left until ctx's deadline goes along as its TTL.
 func (c *Conn) Service(ctx context.Context, r ServiceRequest) (Data, error) {
 	d := c.draft()
-	left := timeLeft(ctx)
-	d.Type, d.Service, d.Method, d.Params, d.Parent, d.TTLMS = TypeServiceRequest, r.Service, r.Method, r.Params, r.Parent, ttl(left)
-	if r.TTL > 0 {
-		d.TTLMS = milliseconds(r.TTL)
+	w, left := waitsOf(ctx)
+	if !r.Until.IsZero() {
+		w.limit = r.Until
 	}
+	d.Type, d.Service, d.Method, d.Params, d.Parent, d.TTLMS = TypeServiceRequest, r.Service, r.Method, r.Params, r.Parent, ttl(left)
 	if r.TraceID != "" {
 		d.context.TraceID = r.TraceID
 		d.Context = &d.context
 	}
-	return c.call(ctx, left, d, nil)
+	return c.call(ctx, w, left, d, nil)
 }
 
 // forever is the time that is left where there is no limit.
 const forever time.Duration = math.MaxInt64
-
-// timeLeft is the time until ctx's deadline.
-func timeLeft(ctx context.Context) time.Duration {
-	limit, _ := ctx.Deadline()
-	return timeTo(limit)
-}
 
 // timeTo is the time until a limit, which may be zero: then there is none.
 func timeTo(limit time.Time) time.Duration {

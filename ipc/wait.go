@@ -21,13 +21,15 @@ type waits struct {
 	limit         time.Time       // zero: none. See limits
 }
 
-func waitsOf(ctx context.Context) (w waits) {
+// waitsOf also returns the time that is left until ctx's deadline.
+func waitsOf(ctx context.Context) (w waits, left time.Duration) {
 	if p, is := ctx.(Parted); is {
 		w.first, w.second, w.limit = p.Ends()
-	} else {
-		w.first = ctx.Done()
+		return w, timeTo(w.limit)
 	}
-	return w
+	w.first = ctx.Done()
+	deadline, _ := ctx.Deadline()
+	return w, timeTo(deadline)
 }
 
 // over reports whether what ends the wait has ended, the limit excepted.
@@ -43,8 +45,8 @@ func isDone(c <-chan struct{}) bool {
 	}
 }
 
-// ended is what a call gets whose ctx has ended before it is queued, or nil. It is cheaper than ctx.Err with the time that is left
-// until ctx's deadline, which the caller knows.
+// ended is what a call gets whose ctx has ended before it is queued, or nil. left is what waitsOf has told: to ask ctx for its Err costs
+// another look at the clock.
 func (w *waits) ended(ctx context.Context, left time.Duration) error {
 	if !w.over() && left > 0 {
 		return nil

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/ixtrun/ixt/ipc"
 )
 
 // scope is a ctx of this package. It knows the module's logger and, in a handler, what it serves.
@@ -29,6 +31,15 @@ func (s *scope) Value(key any) any {
 
 // AfterFunc lets package context hang a ctx below this one without a goroutine that waits for it.
 func (s *scope) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(s.Context, f) }
+
+// Ends are the parts of the request that is served: ipc.Parted. Its Done would cost it a timer.
+func (s *scope) Ends() (first, second <-chan struct{}, limit time.Time) {
+	if p, is := s.Context.(ipc.Parted); is {
+		return p.Ends()
+	}
+	limit, _ = s.Deadline()
+	return s.Done(), nil, limit
+}
 
 func scopeOf(ctx context.Context) *scope {
 	if s, ok := ctx.Value(scopeKey{}).(*scope); ok {
@@ -59,27 +70,30 @@ func Log(ctx context.Context) *zerolog.Logger {
 	return &log
 }
 
-type priorityKey struct{}
+// addressing is what a ctx says about the Host calls that are made with it.
+type addressing struct {
+	priority Priority
+	target   string
+}
+
+type addressingKey struct{}
+
+func addressingOf(ctx context.Context) addressing {
+	a, _ := ctx.Value(addressingKey{}).(addressing)
+	return a
+}
 
 // WithPriority returns a ctx whose Host calls have the given priority; without it they are Normal.
 func WithPriority(ctx context.Context, p Priority) context.Context {
-	return context.WithValue(ctx, priorityKey{}, p)
+	a := addressingOf(ctx)
+	a.priority = p
+	return context.WithValue(ctx, addressingKey{}, a)
 }
-
-func priorityOf(ctx context.Context) Priority {
-	p, _ := ctx.Value(priorityKey{}).(Priority)
-	return p
-}
-
-type targetKey struct{}
 
 // WithTarget returns a ctx whose Host.Call and Host.Send go to one module only: "name", "name:version" or
 // "name:version/instance-002". A target that nobody is, is answered NO_PROVIDER. "" is whoever provides the topic, as without it.
 func WithTarget(ctx context.Context, target string) context.Context {
-	return context.WithValue(ctx, targetKey{}, target)
-}
-
-func targetOf(ctx context.Context) string {
-	target, _ := ctx.Value(targetKey{}).(string)
-	return target
+	a := addressingOf(ctx)
+	a.target = target
+	return context.WithValue(ctx, addressingKey{}, a)
 }

@@ -41,9 +41,10 @@ func (h *Host) Send(ctx context.Context, topic string, payload []byte) error {
 }
 
 func (h *Host) message(ctx context.Context, method, topic string, payload []byte) (ipc.Data, error) {
+	to := addressingOf(ctx)
 	return h.ask(ctx, ipc.ServiceMessageBus, method, &ipc.TargetedMessage{
-		Message: ipc.Message{Topic: topic, Payload: ipc.EncodePayload(payload), Priority: priorityOf(ctx)},
-		Target:  targetOf(ctx),
+		Message: ipc.Message{Topic: topic, Payload: ipc.EncodePayload(payload), Priority: to.priority},
+		Target:  to.target,
 	})
 }
 
@@ -72,16 +73,17 @@ func (h *Host) ask(ctx context.Context, service, method string, params any) (ipc
 // service asks a host service; every one goes through here.
 func (h *Host) service(ctx context.Context, service, method string, params ipc.Data) (ipc.Data, error) {
 	scope := scopeOf(ctx)
-	req := ipc.ServiceRequest{Service: service, Method: method, Params: params, TraceID: TraceID(ctx)}
+	req := ipc.ServiceRequest{Service: service, Method: method, Params: params, TraceID: scope.trace}
 	if h.s.conn.Serves(scope.id) {
 		req.Parent = scope.id
 	}
-	wait := ctx
-	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil {
-		req.TTL = max(time.Until(deadline), 1)
-		wait = pastDeadline(ctx, deadline, scope.deadline)
+	if deadline, ok := ctx.Deadline(); ok {
+		req.Until = deadline.Add(verdictTime)
+		if by := scope.deadline; !by.IsZero() && by.Before(req.Until) {
+			req.Until = by // when nobody hears the verdict any more
+		}
 	}
-	data, err := h.s.conn.Service(wait, req)
+	data, err := h.s.conn.Service(ctx, req)
 	if err == nil {
 		return data, nil
 	}
@@ -90,27 +92,6 @@ func (h *Host) service(ctx context.Context, service, method string, params ipc.D
 		e.Origin = h.id.String() // this side ended the call, the supervisor never judged it
 	}
 	return ipc.Data{}, &e
-}
-
-// untilVerdict is a ctx for whoever waits for the verdict: it ends with the one it is made of, but if that runs out of time, then later.
-type untilVerdict struct {
-	context.Context
-	until time.Time
-}
-
-// pastDeadline returns a ctx like ctx that leaves time for the verdict, but not beyond the deadline of the handler that
-// asks: nobody would hear it.
-func pastDeadline(ctx context.Context, deadline, handler time.Time) untilVerdict {
-	until := deadline.Add(verdictTime)
-	if !handler.IsZero() && handler.Before(until) {
-		until = handler
-	}
-	return untilVerdict{ctx, until}
-}
-
-// Ends are the parts that the connection waits for: ipc.Parted.
-func (u untilVerdict) Ends() (first, second <-chan struct{}, limit time.Time) {
-	return u.Done(), nil, u.until
 }
 
 // failed is the error of a call that this side ended.
