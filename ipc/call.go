@@ -59,6 +59,9 @@ func (c *Conn) call(ctx context.Context, w waits, left time.Duration, req *decod
 	urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
 	o, err := c.encodeRequest(req)
 	if err == nil {
+		if o.size() > largeBody { // to encode it may have taken what was left
+			_, left = waitsOf(ctx)
+		}
 		call.waits = w
 		err = w.ended(ctx, left)
 	}

@@ -3,6 +3,7 @@ package ipc_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,36 @@ func TestCallsEndWithAnyPartOfTheirContext(t *testing.T) {
 			})
 		})
 	}
+}
+
+// brief is a ctx whose time is over when it is looked at for the second time.
+type brief struct {
+	context.Context
+	looked atomic.Int32
+}
+
+func (b *brief) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), b.looked.Load() < 2 }
+
+func (b *brief) Ends() (first, second <-chan struct{}, limit time.Time) {
+	if b.looked.Add(1) == 1 {
+		return nil, nil, time.Now().Add(time.Hour)
+	}
+	return nil, nil, time.Now()
+}
+
+func (b *brief) Err() error {
+	if b.looked.Load() < 2 {
+		return nil
+	}
+	return context.DeadlineExceeded
+}
+
+func TestNothingIsSentThatTookItsTimeToEncode(t *testing.T) {
+	host, _ := overPipe(t, nil)
+	p := host.begin(&brief{Context: t.Context()}, handle(100<<10))
+	_, err := p.wait()
+	requireError(t, err, ipc.CodeTTLExpired, ipc.NotDelivered)
+	require.EqualValues(t, 1, p.settled.Load())
 }
 
 // Calls share one clock for their limits: each must end at its own all the same.

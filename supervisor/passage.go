@@ -37,6 +37,7 @@ func (s *Supervisor) relay(in *instance, p *incarnation, req *ipc.Request, batch
 	x := s.router.passage()
 	x.request = req
 	if err := (messageBus{s}).prepare(&x.call, caller, req.Method, req.Params); err != nil {
+		s.router.giveBack(x)
 		return false
 	}
 	return s.router.pass(x, batch)
@@ -50,10 +51,12 @@ func (r *router) pass(x *passage, batch *ipc.Batch) bool {
 		parent = &f.parent.term
 	}
 	f.begin(x.request, parent)
-	if away, err := r.away(f); away || err != nil || f.term.Err() != nil {
-		return false
+	away, err := r.away(f)
+	if !away && err == nil && f.term.Err() == nil {
+		_, x.delivery, _ = r.admit(f, false)
 	}
-	if _, x.delivery, _ = r.admit(f, false); x.delivery == nil {
+	if x.delivery == nil {
+		r.giveBack(x)
 		return false
 	}
 	r.passing.Add(1)
@@ -80,18 +83,20 @@ func (x *passage) leave() {
 	}
 }
 
-// Ended is the result: ipc.Receiver.
+// Ended is the result: ipc.Receiver. The passage serves another call after a success, unless somebody may come back to it: who has begun
+// it, or its parent (see end), who writes it and has not yet said so, who made a call in its handling, or its caller, who has given up.
 func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 	r, f := x.offer.provider.router, &x.call
 	f.ended = f.age()
 	alone := x.end()
 	if err == nil {
 		r.finish(x.offer.topic, x.offer.provider, f, nil)
-		f.term.end()
 		alone = alone && x.written && f.private()
+		if !alone {
+			f.term.end()
+		}
 		if x.request.Answer(data, nil, batch) && alone {
-			*x = passage{}
-			r.passed.Put(x)
+			r.giveBack(x)
 		}
 		r.passing.Done()
 		return
@@ -122,4 +127,10 @@ func (r *router) passage() *passage {
 		return x
 	}
 	return new(passage)
+}
+
+// giveBack lets a passage be used again that nobody knows.
+func (r *router) giveBack(x *passage) {
+	*x = passage{}
+	r.passed.Put(x)
 }

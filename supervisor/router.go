@@ -170,12 +170,11 @@ func (r *router) reuse(f *flight) {
 
 // conclude ends a call that was admitted, or lets it go elsewhere.
 func (r *router) conclude(f *flight, data ipc.Data, err error) (ipc.Data, error) {
-	if err == nil && f.private() {
-		return data, nil // finish has let it go, and nobody knows its term
+	if err != nil || !f.private() { // else nobody knows its term
+		defer f.term.end()
 	}
-	defer f.term.end()
 	if err == nil {
-		return data, nil
+		return data, nil // finish has let it go
 	}
 	defer r.ended()
 	if errors.Is(err, errElsewhere) {

@@ -10,7 +10,7 @@ import (
 
 const conn = "ixt conn"
 
-// about is what each handler is told of its call: the wire promises it, so what comes without a supervisor carries it, too.
+// about is what a supervisor tells each handler of its call: so much is in these frames, too.
 var about = &ipc.Context{
 	TraceID: "0af7651916cd43dd8448eb211c80319c", SourceModule: "host", Timestamp: 1234567890, CallID: "8448eb211c80319c", Attempt: 1,
 }
