@@ -215,5 +215,5 @@ func result(e *Envelope) (Data, error) {
 	if len(object) > 0 && object[0] != '{' {
 		return Data{}, Errorf(CodeProtocolError, "the data of an answer is not a JSON object")
 	}
-	return Data{object: object, payload: e.Data.payload, apart: e.Data.apart}, nil
+	return Data{object: object, payload: e.Data.payload}, nil
 }

@@ -12,15 +12,16 @@ import (
 type Data struct {
 	object  json.RawMessage // without the payload if that is apart
 	payload Payload
-	apart   bool // there is a payload
-	sound   bool // this package has made the object, as it is written
 }
+
+// apart reports whether there is a payload beside the object.
+func (d Data) apart() bool { return d.payload.form != none }
 
 // ObjectData returns the Data that is a JSON object, which is not checked; nil counts as {}.
 func ObjectData(object json.RawMessage) Data { return Data{object: object} }
 
 // PayloadData returns the Data that carries b and nothing else. b must not be changed any more.
-func PayloadData(b []byte) Data { return Data{payload: OwnPayload(b), apart: true} }
+func PayloadData(b []byte) Data { return Data{payload: OwnPayload(b)} }
 
 // JSONData returns v as an answer's data: a JSON object travels as the data itself, any other value as a payload.
 func JSONData(v any) (Data, error) {
@@ -39,7 +40,7 @@ func JSONData(v any) (Data, error) {
 func (d Data) Payload() ([]byte, bool) {
 	var p Payload
 	var ok bool
-	if d.apart {
+	if d.apart() {
 		p, ok = d.payload, emptyObject(d.object)
 	} else {
 		p, ok = onlyPayload(d.object)
@@ -67,7 +68,7 @@ func onlyPayload(object json.RawMessage) (p Payload, ok bool) {
 // JSON returns the whole object, a payload in base64.
 func (d Data) JSON() json.RawMessage {
 	switch {
-	case d.apart:
+	case d.apart():
 		payload, _ := d.payload.MarshalJSON() // text always has a JSON form
 		if emptyObject(d.object) {
 			return slices.Concat([]byte(`{"payload":`), payload, []byte("}"))
@@ -80,7 +81,7 @@ func (d Data) JSON() json.RawMessage {
 }
 
 // IsZero reports whether there is nothing, not even an object.
-func (d Data) IsZero() bool { return len(d.object) == 0 && !d.apart }
+func (d Data) IsZero() bool { return len(d.object) == 0 && !d.apart() }
 
 // MarshalJSON writes JSON.
 func (d Data) MarshalJSON() ([]byte, error) { return d.JSON(), nil }
@@ -121,13 +122,17 @@ func Pack(v any) (Data, error) {
 	if c, ok := v.(carrier); ok {
 		at, always := c.carried()
 		if always || !at.IsZero() {
-			d.payload, d.apart = *at, true
+			whole := *at
+			if d.payload = whole; whole.form == none {
+				d.payload = OwnPayload(nil)
+			}
 			*at = Payload{}
-			defer func() { *at = d.payload }()
+			defer func() { *at = whole }()
 		}
 	}
 	if p, ok := v.(packer); ok {
-		if d.object, d.sound = p.encode(); d.sound {
+		if text, usual := p.encode(); usual {
+			d.object = text
 			return d, nil
 		}
 	}
@@ -139,7 +144,7 @@ func Pack(v any) (Data, error) {
 // Unpack is the inverse of Pack; v is a pointer.
 func (d Data) Unpack(v any) error {
 	c, carries := v.(carrier)
-	if !carries || !d.apart {
+	if !carries || !d.apart() {
 		return unpack(d.JSON(), v)
 	}
 	if err := unpack(ObjectData(d.object).JSON(), v); err != nil {

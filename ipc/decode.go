@@ -51,7 +51,7 @@ func (d *decoded) attach(frame, b []byte) error {
 	if object := bytes.TrimSpace(to.object); len(object) > 0 && object[0] != '{' || hasPayload(object) {
 		return protocolError(frame, "a frame has no place for its attachment")
 	}
-	to.payload, to.apart = p, true
+	to.payload = p
 	return nil
 }
 

@@ -183,8 +183,8 @@ func (a *appender) data(name string, d Data) {
 		return
 	}
 	a.member(name)
-	if !d.apart {
-		a.object(d.object, d.sound)
+	if !d.apart() {
+		a.object(d.object)
 		return
 	}
 	a.raw(beforePayload)
@@ -195,14 +195,14 @@ func (a *appender) data(name string, d Data) {
 	}
 	a.raw(`"`)
 	brace := len(a.out)
-	if a.object(bytes.TrimSpace(d.object), d.sound); !a.unusual {
+	if a.object(bytes.TrimSpace(d.object)); !a.unusual {
 		a.out[brace] = ','
 	}
 }
 
 // object writes what is JSON already. What others have made is checked.
-func (a *appender) object(text json.RawMessage, sound bool) {
-	a.unusual = a.unusual || !sound && !usualObject(text)
+func (a *appender) object(text json.RawMessage) {
+	a.unusual = a.unusual || !usualObject(text)
 	a.out = append(a.out, text...)
 }
 

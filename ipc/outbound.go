@@ -99,12 +99,10 @@ const attachFrom = 64
 
 // detach takes the payload out of a draft if it is to travel as an attachment.
 func (d *decoded) detach() (p Payload) {
-	take := func(from *Payload) bool {
-		if from.form == inBase64 || len(from.b) < attachFrom {
-			return false
+	take := func(from *Payload) {
+		if from.form != inBase64 && len(from.b) >= attachFrom {
+			p, *from = *from, Payload{}
 		}
-		p, *from = *from, Payload{}
-		return true
 	}
 	switch {
 	case d.Message != nil:
@@ -112,9 +110,9 @@ func (d *decoded) detach() (p Payload) {
 		d.Message = &d.message
 		take(&d.message.Payload)
 	case d.answers():
-		d.Data.apart = d.Data.apart && !take(&d.Data.payload)
+		take(&d.Data.payload)
 	default:
-		d.Params.apart = d.Params.apart && !take(&d.Params.payload)
+		take(&d.Params.payload)
 	}
 	return p
 }

@@ -15,11 +15,12 @@ type Payload struct {
 	form form
 }
 
-// form is what a Payload's b is.
+// form is what a Payload's b is, if it has one.
 type form uint8
 
 const (
-	inBase64 form = iota // as it stood in a frame
+	none     form = iota // there is no payload
+	inBase64             // as it stood in a frame
 	asBytes              // which nobody changes
 	borrowed             // as bytes, in memory of somebody who may change it as soon as they have an answer, or give up
 )
@@ -40,6 +41,9 @@ func (p Payload) Own() Payload {
 
 // PayloadText returns the Payload that stands in JSON as text. It is not checked before Decode.
 func PayloadText(s string) Payload {
+	if s == "" {
+		return Payload{}
+	}
 	return Payload{unsafe.Slice(unsafe.StringData(s), len(s)), inBase64}
 }
 
@@ -57,7 +61,10 @@ func (p Payload) Size() int {
 
 // Decode returns the bytes; they are the Payload's own. Text that is not standard base64 is an INVALID_INPUT error.
 func (p Payload) Decode() ([]byte, error) {
-	if p.form != inBase64 {
+	switch p.form {
+	case none:
+		return []byte{}, nil
+	case asBytes, borrowed:
 		return p.b, nil
 	}
 	b, err := decodeBase64(p.b)
