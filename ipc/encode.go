@@ -200,7 +200,7 @@ func (a *appender) data(name string, d Data) {
 	}
 }
 
-// object writes what is JSON already. What others have made is checked.
+// object writes what is JSON already, which others may have made: it is checked.
 func (a *appender) object(text json.RawMessage) {
 	a.unusual = a.unusual || !usualObject(text)
 	a.out = append(a.out, text...)

@@ -34,10 +34,10 @@ func (s *Supervisor) relay(in *instance, p *incarnation, req *ipc.Request, batch
 	if err != nil {
 		return false
 	}
-	x := s.router.passage()
+	x := s.router.passed.get()
 	x.request = req
 	if err := (messageBus{s}).prepare(&x.call, caller, req.Method, req.Params); err != nil {
-		s.router.giveBack(x)
+		s.router.passed.put(x)
 		return false
 	}
 	return s.router.pass(x, batch)
@@ -56,7 +56,7 @@ func (r *router) pass(x *passage, batch *ipc.Batch) bool {
 		_, x.delivery, _ = r.admit(f, false)
 	}
 	if x.delivery == nil {
-		r.giveBack(x)
+		r.passed.put(x)
 		return false
 	}
 	r.passing.Add(1)
@@ -96,7 +96,7 @@ func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 			f.term.end()
 		}
 		if x.request.Answer(data, nil, batch) && alone {
-			r.giveBack(x)
+			r.passed.put(x)
 		}
 		r.passing.Done()
 		return
@@ -119,18 +119,4 @@ func (x *passage) end() (alone bool) {
 		alone = parent.term.unbind(&x.pending) && alone
 	}
 	return alone
-}
-
-// passage returns one for a call that is about to be made.
-func (r *router) passage() *passage {
-	if x, ok := r.passed.Get().(*passage); ok {
-		return x
-	}
-	return new(passage)
-}
-
-// giveBack lets a passage be used again that nobody knows.
-func (r *router) giveBack(x *passage) {
-	*x = passage{}
-	r.passed.Put(x)
 }

@@ -35,8 +35,8 @@ type router struct {
 	awaitBuilds func(ctx context.Context, modules []string)
 
 	passing sync.WaitGroup // calls that nobody waits for; see passage
-	landed  sync.Pool      // flights to be used again,
-	passed  sync.Pool      // and passages
+	landed  pool[flight]
+	passed  pool[passage]
 
 	mu      sync.Mutex
 	topics  map[string]*topic
@@ -152,19 +152,10 @@ func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
 	return r.conclude(f, data, err)
 }
 
-// flight returns one for a call that is about to be made.
-func (r *router) flight() *flight {
-	if f, ok := r.landed.Get().(*flight); ok {
-		return f
-	}
-	return new(flight)
-}
-
 // reuse lets the memory of a call that has a result serve another one, if it can.
 func (r *router) reuse(f *flight) {
 	if f.private() {
-		*f = flight{}
-		r.landed.Put(f)
+		r.landed.put(f)
 	}
 }
 

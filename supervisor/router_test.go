@@ -46,7 +46,7 @@ func instantRouter() *router {
 }
 
 func (r *router) mustCall(tb testing.TB, mc ipc.Context) {
-	f := r.flight()
+	f := r.landed.get()
 	f.msg.Topic, f.mc = "echo.say", mc
 	if _, err := r.call(context.Background(), f); err != nil {
 		tb.Error(err)

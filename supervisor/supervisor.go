@@ -131,7 +131,7 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (ipc.Data, error) {
 	if err := s.awaitUp(ctx); err != nil {
 		return ipc.Data{}, err
 	}
-	f := s.router.flight()
+	f := s.router.landed.get()
 	f.msg.Message = ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority}
 	f.mc, f.ttl, f.roams = newContext(fromHost, m.TraceID), m.TTL, true
 	f.msg.Target, f.node = local(m.Target)
