@@ -12,11 +12,10 @@ import (
 // scope is a ctx of this package. It knows the module's logger and, in a handler, what it serves.
 type scope struct {
 	context.Context
-	log      *zerolog.Logger
-	deadline time.Time
-	trace    string   // of the call or the event
-	id       int64    // of the handle; 0 outside handlers of calls
-	msg      *Message // nil outside handlers of calls
+	log   *zerolog.Logger
+	about *Context // the call or the event; nil outside handlers
+	msg   *Message // nil outside handlers of calls
+	id    int64    // of the handle; 0 outside handlers of calls
 }
 
 type scopeKey struct{}
@@ -37,8 +36,15 @@ func (s *scope) Ends() (first, second <-chan struct{}, limit time.Time) {
 	if p, is := s.Context.(ipc.Parted); is {
 		return p.Ends()
 	}
-	limit, _ = s.Deadline()
-	return s.Done(), nil, limit
+	return s.Done(), nil, s.limit()
+}
+
+// limit is when the time of what is served is over; zero: never.
+func (s *scope) limit() (limit time.Time) {
+	if s.Context != nil {
+		limit, _ = s.Deadline()
+	}
+	return limit
 }
 
 func scopeOf(ctx context.Context) *scope {
@@ -53,7 +59,15 @@ func scopeOf(ctx context.Context) *scope {
 func MessageFrom(ctx context.Context) *Message { return scopeOf(ctx).msg }
 
 // TraceID returns the trace id of the call or the event that ctx belongs to, "" outside handlers.
-func TraceID(ctx context.Context) string { return scopeOf(ctx).trace }
+func TraceID(ctx context.Context) string { return scopeOf(ctx).trace() }
+
+// trace is what TraceID returns.
+func (s *scope) trace() string {
+	if s.about == nil {
+		return ""
+	}
+	return s.about.TraceID
+}
 
 // Log returns the module's logger; in a handler its lines carry the trace_id. A ctx that does not come from this
 // package has a logger that writes nothing.
@@ -63,10 +77,11 @@ func Log(ctx context.Context) *zerolog.Logger {
 		nop := zerolog.Nop()
 		return &nop
 	}
-	if s.trace == "" {
+	trace := s.trace()
+	if trace == "" {
 		return s.log
 	}
-	log := s.log.With().Str("trace_id", s.trace).Logger()
+	log := s.log.With().Str("trace_id", trace).Logger()
 	return &log
 }
 

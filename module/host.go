@@ -73,13 +73,13 @@ func (h *Host) ask(ctx context.Context, service, method string, params any) (ipc
 // service asks a host service; every one goes through here.
 func (h *Host) service(ctx context.Context, service, method string, params ipc.Data) (ipc.Data, error) {
 	scope := scopeOf(ctx)
-	req := ipc.ServiceRequest{Service: service, Method: method, Params: params, TraceID: scope.trace}
+	req := ipc.ServiceRequest{Service: service, Method: method, Params: params, TraceID: scope.trace()}
 	if h.s.conn.Serves(scope.id) {
 		req.Parent = scope.id
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		req.Until = deadline.Add(verdictTime)
-		if by := scope.deadline; !by.IsZero() && by.Before(req.Until) {
+		if by := scope.limit(); !by.IsZero() && by.Before(req.Until) {
 			req.Until = by // when nobody hears the verdict any more
 		}
 	}

@@ -99,8 +99,7 @@ func (s *session) handle(ctx context.Context, req *ipc.Envelope) (ipc.Data, erro
 	if req.Context != nil {
 		msg.Context = *req.Context
 	}
-	deadline, _ := ctx.Deadline()
-	call.scope = scope{Context: ctx, log: &s.log, deadline: deadline, trace: msg.Context.TraceID, id: req.ID, msg: msg}
+	call.scope = scope{Context: ctx, log: &s.log, about: &msg.Context, msg: msg, id: req.ID}
 	ctx = &call.scope
 
 	handler := s.topics.handlers[msg.Topic]

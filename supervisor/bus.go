@@ -26,7 +26,8 @@ func (b messageBus) Call(ctx context.Context, caller Caller, method string, para
 	if method == ipc.MethodSend {
 		return ipc.Data{}, b.send(f)
 	}
-	return b.s.router.call(ctx, f)
+	err := b.s.router.call(ctx, f)
+	return f.data, err
 }
 
 // prepare makes a call of what a caller asks for. With an error that it may not, f knows at least the topic.
@@ -63,7 +64,7 @@ func (b messageBus) send(f *flight) error {
 	}
 	b.s.sends.Go(func() {
 		defer b.s.sending.Add(-1)
-		_, _ = b.s.router.call(b.s.patience, f) // which has journaled its error
+		_ = b.s.router.call(b.s.patience, f) // which has journaled its error
 	})
 	return nil
 }

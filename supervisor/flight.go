@@ -30,6 +30,7 @@ type flight struct {
 	granted  time.Duration // when it found one; never: it has not
 	ended    time.Duration // when it ended; never: it has not
 	handling atomic.Uint64 // its SpanHandle, if somebody traces
+	data     ipc.Data      // of the answer, when it has ended well
 	term     term          // the ctx of what is done for it, which ends with it
 	first    delivery      // its first attempt
 	provider *provider     // who has it now; guarded by router.mu

@@ -28,7 +28,7 @@ func TestWhichFlightsArePrivate(t *testing.T) {
 				r.attach(&provider{instance: first.instance, talk: &instant{}, limit: 1})
 			}
 			f := &flight{msg: ipc.TargetedMessage{Message: ipc.Message{Topic: "echo.say"}}}
-			_, err := r.call(t.Context(), f)
+			err := r.call(t.Context(), f)
 			require.NoError(t, err)
 			require.Equal(t, tt.private, f.private())
 		})

@@ -103,9 +103,8 @@ func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 	}
 	go func() { // for it may have to wait for another instance
 		defer r.passing.Done()
-		data, err := r.retry(x.delivery, err)
-		data, err = r.conclude(f, data, err)
-		x.request.Answer(data, err, nil)
+		err := r.conclude(f, r.retry(x.delivery, err))
+		x.request.Answer(f.data, err, nil)
 	}()
 }
 

@@ -41,7 +41,8 @@ func (s *Supervisor) serveRemote(ctx context.Context, c RemoteCall) (ipc.Data, e
 		return ipc.Data{}, err
 	}
 	f := &flight{msg: ipc.TargetedMessage{Message: c.Message, Target: c.Target}, mc: c.Context, depth: c.Depth, foreign: true}
-	return s.router.call(ctx, f)
+	err := s.router.call(ctx, f)
+	return f.data, err
 }
 
 // errElsewhere says of a call that nobody here can take it now, and another supervisor can.
@@ -75,9 +76,9 @@ func (r *router) away(f *flight) (bool, error) {
 }
 
 // callRemote hands a call over to another supervisor, whose verdict stands.
-func (r *router) callRemote(f *flight) (ipc.Data, error) {
+func (r *router) callRemote(f *flight) (err error) {
 	defer f.term.end()
-	data, err := r.remote.Call(&f.term, RemoteCall{Message: f.msg.Message, Context: f.mc, Node: f.node, Target: f.msg.Target, Depth: f.depth})
+	f.data, err = r.remote.Call(&f.term, RemoteCall{Message: f.msg.Message, Context: f.mc, Node: f.node, Target: f.msg.Target, Depth: f.depth})
 	f.ended = f.age()
 	var e *ipc.Error
 	_ = errors.As(err, &e)
@@ -88,5 +89,5 @@ func (r *router) callRemote(f *flight) (ipc.Data, error) {
 	if e != nil {
 		r.report(nil, Entry{Kind: KindCall, Text: e.Error(), Topic: f.msg.Topic, Code: e.Code, CallID: f.mc.CallID, TraceID: f.mc.TraceID})
 	}
-	return data, err
+	return err
 }

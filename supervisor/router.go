@@ -124,12 +124,12 @@ func (r *router) stateChanged() {
 	r.announce()
 }
 
-// call takes one call to its end. The error is always an *ipc.Error with Outcome and Origin.
-func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
+// call takes one call to its end; f has the answer's data then. The error is always an *ipc.Error with Outcome and Origin.
+func (r *router) call(ctx context.Context, f *flight) error {
 	f.begin(ctx, nil)
 	away, err := r.away(f)
 	if err != nil {
-		return ipc.Data{}, r.verdict(nil, nil, f, err)
+		return r.verdict(nil, nil, f, err)
 	}
 	if away {
 		return r.callRemote(f)
@@ -140,7 +140,7 @@ func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
 	case ipc.IsCode(err, ipc.CodeNoProvider) && r.elsewhere(f):
 		return r.callRemote(f)
 	default:
-		return ipc.Data{}, r.verdict(nil, nil, f, r.hintElsewhere(f, err))
+		return r.verdict(nil, nil, f, r.hintElsewhere(f, err))
 	}
 	if d == nil { // somebody may have to be started first
 		r.demand(f.modules)
@@ -148,8 +148,7 @@ func (r *router) call(ctx context.Context, f *flight) (ipc.Data, error) {
 		f.begin(ctx, nil)
 		f.shorten(t.timeout())
 	}
-	data, err := r.deliver(t, d, f)
-	return r.conclude(f, data, err)
+	return r.conclude(f, r.deliver(t, d, f))
 }
 
 // reuse lets the memory of a call that has a result serve another one, if it can.
@@ -160,54 +159,54 @@ func (r *router) reuse(f *flight) {
 }
 
 // conclude ends a call that was admitted, or lets it go elsewhere.
-func (r *router) conclude(f *flight, data ipc.Data, err error) (ipc.Data, error) {
+func (r *router) conclude(f *flight, err error) error {
 	if err != nil || !f.private() { // else nobody knows its term
 		defer f.term.end()
 	}
 	if err == nil {
-		return data, nil // finish has let it go
+		return nil // finish has let it go
 	}
 	defer r.ended()
 	if errors.Is(err, errElsewhere) {
 		return r.callRemote(f)
 	}
-	return ipc.Data{}, err
+	return err
 }
 
 // deliver tries one instance after the other, the first with the slot d, if the call has one already.
-func (r *router) deliver(t *topic, d *delivery, f *flight) (data ipc.Data, err error) {
+func (r *router) deliver(t *topic, d *delivery, f *flight) (err error) {
 	f.tries, f.mc.Attempt = f.tries+1, max(f.mc.Attempt, 1)
 	var w *waiter
 	if d == nil {
 		f.granted = never
 		w, err = r.acquire(t, f)
 		if errors.Is(err, errElsewhere) {
-			return ipc.Data{}, err
+			return err
 		}
 		if err != nil {
 			f.ended = f.age()
-			return ipc.Data{}, r.verdict(t, nil, f, err)
+			return r.verdict(t, nil, f, err)
 		}
 		d = w.delivery
 	}
 	if w != nil && w.ended {
-		data, err = w.data, w.err
+		err = w.err
 	} else {
-		data, err = d.offer.provider.talk.Call(&f.term, &f.msg.Message, &f.mc, r.follow(d))
+		f.data, err = d.offer.provider.talk.Call(&f.term, &f.msg.Message, &f.mc, r.follow(d))
 	}
 	f.ended = f.age()
 	if err != nil {
 		return r.retry(d, err)
 	}
 	r.finish(t, d.offer.provider, f, nil)
-	return data, nil
+	return nil
 }
 
 // retry tries another instance after an attempt that failed, or says what that means for the call.
-func (r *router) retry(d *delivery, failed error) (ipc.Data, error) {
+func (r *router) retry(d *delivery, failed error) error {
 	f, t := d.flight, d.offer.topic
 	if !r.again(d, failed) {
-		return ipc.Data{}, r.verdict(t, d.offer.provider, f, failed)
+		return r.verdict(t, d.offer.provider, f, failed)
 	}
 	f.asked = f.ended
 	return r.deliver(t, nil, f)

@@ -48,7 +48,7 @@ func instantRouter() *router {
 func (r *router) mustCall(tb testing.TB, mc ipc.Context) {
 	f := r.landed.get()
 	f.msg.Topic, f.mc = "echo.say", mc
-	if _, err := r.call(context.Background(), f); err != nil {
+	if err := r.call(context.Background(), f); err != nil {
 		tb.Error(err)
 	}
 	r.reuse(f)

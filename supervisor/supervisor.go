@@ -135,13 +135,14 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (ipc.Data, error) {
 	f.msg.Message = ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority}
 	f.mc, f.ttl, f.roams = newContext(fromHost, m.TraceID), m.TTL, true
 	f.msg.Target, f.node = local(m.Target)
-	data, err := s.router.call(ctx, f)
+	err := s.router.call(ctx, f)
 	if err != nil || f.mc.Attempt > 1 {
 		f.keep()
 	}
 	if err != nil {
 		return ipc.Data{}, err
 	}
+	data := f.data
 	s.router.reuse(f)
 	return data, nil
 }

@@ -23,7 +23,6 @@ type waiter struct {
 	pending ipc.Pending
 
 	ended bool // there is a result; constant from granted on, as what follows
-	data  ipc.Data
 	err   error
 }
 
@@ -60,7 +59,7 @@ func (w *waiter) abandon(reason error) {
 
 // Ended is the result: ipc.Receiver.
 func (w *waiter) Ended(data ipc.Data, err error, _ *ipc.Batch) {
-	w.data, w.err, w.ended = data, err, true
+	w.flight.data, w.err, w.ended = data, err, true
 	w.granted <- struct{}{}
 }
 

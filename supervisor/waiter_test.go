@@ -45,7 +45,7 @@ func busy(t *testing.T) (a *asker, r *router, talk *counting, first chan error) 
 }
 
 func (r *router) say(ctx context.Context, payload int) error {
-	_, err := r.call(ctx, &flight{msg: ipc.TargetedMessage{Message: ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload(make([]byte, payload))}}})
+	err := r.call(ctx, &flight{msg: ipc.TargetedMessage{Message: ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload(make([]byte, payload))}}})
 	return err
 }
 
