@@ -1,25 +1,22 @@
 package load
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
 
 // Median is the median of each figure over several rounds of the same load.
 func Median(rounds []Result) Result {
-	return Result{
-		P50:       MedianOf(rounds, func(r Result) time.Duration { return r.P50 }),
-		P99:       MedianOf(rounds, func(r Result) time.Duration { return r.P99 }),
-		PerSecond: MedianOf(rounds, func(r Result) float64 { return r.PerSecond }),
+	var p50, p99 []time.Duration
+	var rates []float64
+	for _, r := range rounds {
+		p50, p99, rates = append(p50, r.P50), append(p99, r.P99), append(rates, r.PerSecond)
 	}
+	return Result{P50: MedianOf(p50), P99: MedianOf(p99), PerSecond: MedianOf(rates)}
 }
 
-// MedianOf is the median of one figure; of an even number of them it is the upper one.
-func MedianOf[R any, F ~int64 | ~float64](rounds []R, figure func(R) F) F {
-	figures := make([]F, 0, len(rounds))
-	for _, r := range rounds {
-		figures = append(figures, figure(r))
-	}
-	slices.Sort(figures)
-	return figures[len(figures)/2]
+// MedianOf is the median of figures; of an even number of them it is the upper one.
+func MedianOf[F cmp.Ordered](figures []F) F {
+	return slices.Sorted(slices.Values(figures))[len(figures)/2]
 }

@@ -38,8 +38,9 @@ func (f *field) start(ctx context.Context, s *Settings, peers []peer.Peer) error
 	return nil
 }
 
-// medians puts a load on one peer after the other, round after round, so that what disturbs the machine disturbs all of them.
-func (f *field) medians(ctx context.Context, rounds int, spec load.Spec) (map[string]load.Result, error) {
+// loads puts a load on one peer after the other, round after round, so that what disturbs the machine disturbs all of them. It returns
+// by peer what each round showed.
+func (f *field) loads(ctx context.Context, rounds int, spec load.Spec) (map[string][]load.Result, error) {
 	results := map[string][]load.Result{}
 	for round := range rounds {
 		for n := range *f {
@@ -52,11 +53,7 @@ func (f *field) medians(ctx context.Context, rounds int, spec load.Spec) (map[st
 			results[p.name] = append(results[p.name], result)
 		}
 	}
-	medians := map[string]load.Result{}
-	for name, all := range results {
-		medians[name] = load.Median(all)
-	}
-	return medians, nil
+	return results, nil
 }
 
 func (f *field) stop() (err error) {

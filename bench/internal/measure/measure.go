@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/ixtrun/ixt/bench/internal/load"
 	"github.com/ixtrun/ixt/bench/internal/peer"
 	"github.com/ixtrun/ixt/bench/internal/profile"
 	"github.com/ixtrun/ixt/bench/internal/program"
@@ -94,9 +95,14 @@ func (t target) reached(value float64) target {
 	}
 }
 
-// compared puts the ratio of ours to the row's into the row, with its target.
-func compared(row report.Row, ours, theirs float64, t target) report.Row {
-	row.Ratio = ours / theirs
+// compared puts the ratio of ours to the row's into the row, with its target. It is the median of the ratios of the rounds: what slows
+// the machine down for longer than a round does it to both.
+func compared[F time.Duration | float64](row report.Row, ours, theirs []F, t target) report.Row {
+	ratios := make([]float64, len(ours))
+	for round := range ours {
+		ratios[round] = float64(ours[round]) / float64(theirs[round])
+	}
+	row.Ratio = load.MedianOf(ratios)
 	if t != nil {
 		row.Target = t(report.Quantity{Value: row.Ratio, Unit: "×"})
 	}

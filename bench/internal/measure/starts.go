@@ -35,16 +35,16 @@ func starts() Measure {
 		ours, bare, plugins := took[0], took[1], took[2]
 		number := func(what string) string { return fmt.Sprintf("%d %s", s.Starts, what) }
 		out.Rows = []report.Row{
-			timeRow(number("ixt instances"), ours),
-			compared(timeRow(number("bare processes, first byte"), bare), float64(ours), float64(bare), atMost(1.5)),
-			compared(timeRow(number("go-plugin plugins"), plugins), float64(ours), float64(plugins), nil),
+			timeRow(number("ixt instances"), ours...),
+			compared(timeRow(number("bare processes, first byte"), bare...), ours, bare, atMost(1.5)),
+			compared(timeRow(number("go-plugin plugins"), plugins...), ours, plugins, nil),
 		}
 		return out, nil
 	}}
 }
 
-// inTurn measures several ways in turn, round after round, and returns the median of each.
-func inTurn(rounds int, ways ...func() (time.Duration, error)) ([]time.Duration, error) {
+// inTurn measures several ways in turn, round after round, and returns what each took in each.
+func inTurn(rounds int, ways ...func() (time.Duration, error)) ([][]time.Duration, error) {
 	took := make([][]time.Duration, len(ways))
 	for range rounds {
 		for i, way := range ways {
@@ -55,15 +55,12 @@ func inTurn(rounds int, ways ...func() (time.Duration, error)) ([]time.Duration,
 			took[i] = append(took[i], d)
 		}
 	}
-	medians := make([]time.Duration, len(ways))
-	for i := range ways {
-		medians[i] = load.MedianOf(took[i], func(d time.Duration) time.Duration { return d })
-	}
-	return medians, nil
+	return took, nil
 }
 
-func timeRow(name string, d time.Duration) report.Row {
-	return report.Row{Name: name, Value: &report.Quantity{Value: d.Seconds() * 1e3, Unit: "ms"}}
+// timeRow is the median of what something took.
+func timeRow(name string, took ...time.Duration) report.Row {
+	return report.Row{Name: name, Value: &report.Quantity{Value: load.MedianOf(took).Seconds() * 1e3, Unit: "ms"}}
 }
 
 func startInstances(ctx context.Context, s *Settings) (time.Duration, error) {
