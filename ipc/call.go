@@ -49,18 +49,17 @@ func (s *state) end(c *call, data Data, err error) {
 func (c *Conn) Call(ctx context.Context, req *Envelope, watch Watch) (Data, error) {
 	d := c.draft()
 	d.Envelope = *req
-	w, left := waitsOf(ctx)
-	return c.call(ctx, w, left, d, watch)
+	return c.call(ctx, waitsOf(ctx), timeOf(ctx), d, watch)
 }
 
-// call is Call for a draft, which it takes back. w and left are ctx's.
+// call is Call for a draft, which it takes back. w is ctx's, and left the time that it has.
 func (c *Conn) call(ctx context.Context, w waits, left time.Duration, req *decoded, watch Watch) (Data, error) {
 	call := c.ask(&req.Envelope, watch)
 	urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
 	o, err := c.encodeRequest(req)
 	if err == nil {
 		if o.size() > largeBody { // to encode it may have taken what was left
-			_, left = waitsOf(ctx)
+			left = timeOf(ctx)
 		}
 		call.waits = w
 		err = w.ended(ctx, left)
@@ -157,6 +156,7 @@ func (s *state) abandon(call *call, reason error) {
 // answered hands an answer to the call that waits for it, together with what it means. The error is errRelieved if whoever has read it
 // reads no more.
 func (c *Conn) answered(e *Envelope, data Data, err error, in *reading) error {
+	at := in.frames.arrived()
 	c.mu.Lock()
 	s := &c.state
 	call := s.calls[e.ID]
@@ -166,7 +166,7 @@ func (c *Conn) answered(e *Envelope, data Data, err error, in *reading) error {
 		return nil
 	}
 	delete(s.calls, e.ID)
-	call.watch.answered = true
+	call.watch.answered = at
 	late := call.abandoned
 	if late {
 		s.stats.Late++

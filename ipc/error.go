@@ -148,7 +148,7 @@ type wireError struct {
 
 // MarshalJSON writes the error as docs/protocol.md, "Errors", has it.
 func (e *Error) MarshalJSON() ([]byte, error) {
-	return json.Marshal(wireError{e.Code, e.Message, e.Details, milliseconds(e.RetryAfter), e.Outcome, e.Origin})
+	return json.Marshal(wireError{e.Code, e.Message, e.Details, Milliseconds(e.RetryAfter), e.Outcome, e.Origin})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.

@@ -2,7 +2,6 @@ package ipc
 
 import (
 	"context"
-	"math"
 	"slices"
 	"time"
 )
@@ -36,11 +35,20 @@ func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
 	return &r, nil
 }
 
-// Handle sends a message to the module and returns the answer's data, an object. What is left until ctx's deadline goes along
-// as the message's TTL. mc may be nil; neither it nor m is kept, but for the payload, or changed. watch is as in Call.
+// Handle sends a message to the module and returns the answer's data, an object. A message without a TTL gets what is left until ctx's
+// deadline, for which the clock is read. mc may be nil; neither it nor m is kept, but for the payload, or changed. watch is as in Call.
 func (c *Conn) Handle(ctx context.Context, m *Message, mc *Context, watch Watch) (Data, error) {
-	w, left := waitsOf(ctx)
-	return c.call(ctx, w, left, c.handle(m, mc, left), watch)
+	limit, _ := ctx.Deadline()
+	left := m.left(limit)
+	return c.call(ctx, waitsOf(ctx), left, c.handle(m, mc, left), watch)
+}
+
+// left is what is left of the message's time, if that is over at a limit, or never if that is zero.
+func (m *Message) left(limit time.Time) time.Duration {
+	if m.TTLMS > 0 {
+		return duration(m.TTLMS)
+	}
+	return timeTo(limit)
 }
 
 // handle is a message on its way to the module, with the time that is left for it.
@@ -73,8 +81,7 @@ func (c *Conn) Event(ctx context.Context, e Event) error {
 	d := c.draft()
 	d.delivery, d.message, d.context = e.Delivery, e.Message, e.Context
 	d.Type, d.Event, d.Message, d.Context = TypeEvent, &d.delivery, &d.message, &d.context
-	w, left := waitsOf(ctx)
-	_, err := c.call(ctx, w, left, d, nil)
+	_, err := c.call(ctx, waitsOf(ctx), timeOf(ctx), d, nil)
 	return err
 }
 
@@ -82,7 +89,7 @@ func (c *Conn) Event(ctx context.Context, e Event) error {
 // host MUST NOT send a handle after shutdown".
 func (c *Conn) Shutdown(ctx context.Context, grace time.Duration) error {
 	c.update((*state).sayFarewell)
-	_, err := c.Call(ctx, &Envelope{Type: TypeShutdown, GraceMS: milliseconds(grace)}, nil)
+	_, err := c.Call(ctx, &Envelope{Type: TypeShutdown, GraceMS: Milliseconds(grace)}, nil)
 	return err
 }
 
@@ -100,7 +107,7 @@ type ServiceRequest struct {
 // Service sends a module's request to its host and returns the answer's data. What is left until ctx's deadline goes along as its TTL.
 func (c *Conn) Service(ctx context.Context, r ServiceRequest) (Data, error) {
 	d := c.draft()
-	w, left := waitsOf(ctx)
+	w, left := waitsOf(ctx), timeOf(ctx)
 	if !r.Until.IsZero() {
 		w.limit = r.Until
 	}
@@ -110,25 +117,6 @@ func (c *Conn) Service(ctx context.Context, r ServiceRequest) (Data, error) {
 		d.Context = &d.context
 	}
 	return c.call(ctx, w, left, d, nil)
-}
-
-// forever is the time that is left where there is no limit.
-const forever time.Duration = math.MaxInt64
-
-// timeTo is the time until a limit, which may be zero: then there is none.
-func timeTo(limit time.Time) time.Duration {
-	if limit.IsZero() {
-		return forever
-	}
-	return min(time.Until(limit), forever-1)
-}
-
-// ttl is the time that is left in ms, as frames tell it. If there is none, that is the smallest: 0 is no limit.
-func ttl(left time.Duration) int64 {
-	if left == forever {
-		return 0
-	}
-	return max(milliseconds(left), 1)
 }
 
 func intersect(a, b []string) []string {

@@ -28,7 +28,7 @@ func (c *Conn) readLoop(in *reading) error {
 	for {
 		frame, attached, err := in.next(c)
 		if err != nil {
-			if err := c.unreadable(err); err != nil {
+			if err := c.unreadable(in, err); err != nil {
 				return err
 			}
 			continue
@@ -71,11 +71,11 @@ func (in *reading) next(c *Conn) (frame, attached []byte, err error) {
 }
 
 // unreadable does what can be done without the next frame: nil if there may be another one.
-func (c *Conn) unreadable(err error) error {
+func (c *Conn) unreadable(in *reading, err error) error {
 	var big *oversizeError
 	switch {
 	case errors.As(err, &big):
-		return c.oversize(big)
+		return c.oversize(in, big)
 	case err == errStopped:
 		return c.pass()
 	case errors.Is(err, syscall.ECONNRESET): // a peer that vanished looks the same whether or not it left unread bytes behind
@@ -283,7 +283,7 @@ func answerType(req *Envelope) string {
 }
 
 // oversize deals with a frame that was skipped: its request is refused, its answer ends the call that waits for it.
-func (c *Conn) oversize(big *oversizeError) error {
+func (c *Conn) oversize(in *reading, big *oversizeError) error {
 	limit := c.limit()
 	e := &big.head
 	c.update(func(s *state) {
@@ -298,7 +298,7 @@ func (c *Conn) oversize(big *oversizeError) error {
 		return nil // nobody can be told
 	case e.answers():
 		reason.Outcome = Done // the handler did run
-		return c.answered(e, Data{}, reason, &reading{behind: 1})
+		return c.answered(e, Data{}, reason, &reading{frames: in.frames, behind: 1})
 	}
 	return c.refuse(e, reason)
 }

@@ -10,7 +10,7 @@ type Message struct {
 	Topic    string   `json:"topic"`
 	Payload  Payload  `json:"payload,omitzero"`
 	Priority Priority `json:"priority"`
-	TTLMS    int64    `json:"ttl_ms,omitempty"` // time left when the frame was written, in ms; 0: the topic's default
+	TTLMS    int64    `json:"ttl_ms,omitempty"` // time left when the frame was written, in ms; 0: the topic's default, or what Handle knows
 }
 
 // Context tells a handler about the call it serves.
@@ -143,15 +143,15 @@ func (h *Health) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// milliseconds rounds up, so that a short time left never becomes "no limit".
-func milliseconds(d time.Duration) int64 {
+// Milliseconds is a time left as frames tell it: rounded up, so that a short one never becomes "no limit", which 0 is.
+func Milliseconds(d time.Duration) int64 {
 	if d <= 0 {
 		return 0
 	}
 	return int64((d-1)/time.Millisecond) + 1
 }
 
-// duration is the inverse of milliseconds; a number too large for a Duration becomes the largest there is.
+// duration is the inverse of Milliseconds; a number too large for a Duration becomes the largest there is.
 func duration(ms int64) time.Duration {
 	const longest = int64(1<<63-1) / int64(time.Millisecond)
 	return time.Duration(min(max(ms, 0), longest)) * time.Millisecond

@@ -65,7 +65,11 @@ func (c *conn) begin(ctx context.Context, req *ipc.Envelope) *pending {
 		defer close(p.done)
 		p.data, p.err = c.Call(ctx, req, &watch{
 			written: func(id int64) { p.id.Store(id) },
-			settled: func(s ipc.Settlement) { p.settled.Add(1); p.answered.Store(s.Answered); p.known.Store(s.Known) },
+			settled: func(s ipc.Settlement) {
+				p.settled.Add(1)
+				p.answered.Store(!s.Answered.IsZero())
+				p.known.Store(s.Known)
+			},
 		})
 	}()
 	return p

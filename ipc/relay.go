@@ -24,7 +24,7 @@ type Pending struct {
 // at the latest, if that is not zero. An error says that it was not sent, for there was no room or the connection has ended; then
 // the Receiver hears nothing.
 func (c *Conn) HandleLater(p *Pending, m *Message, mc *Context, limit time.Time, to Receiver, batch *Batch) error {
-	o, err := c.encodeRequest(c.handle(m, mc, timeTo(limit)))
+	o, err := c.encodeRequest(c.handle(m, mc, m.left(limit)))
 	if err != nil {
 		return err
 	}

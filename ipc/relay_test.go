@@ -20,7 +20,7 @@ type passing struct {
 }
 
 func (p *passing) Written(int64)            {}
-func (p *passing) Settled(s ipc.Settlement) { p.settled <- s.Answered }
+func (p *passing) Settled(s ipc.Settlement) { p.settled <- !s.Answered.IsZero() }
 
 func (p *passing) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 	p.request.Answer(data, err, batch)

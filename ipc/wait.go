@@ -21,15 +21,38 @@ type waits struct {
 	limit         time.Time       // zero: none. See limits
 }
 
-// waitsOf also returns the time that is left until ctx's deadline.
-func waitsOf(ctx context.Context) (w waits, left time.Duration) {
+func waitsOf(ctx context.Context) (w waits) {
 	if p, is := ctx.(Parted); is {
 		w.first, w.second, w.limit = p.Ends()
-		return w, timeTo(w.limit)
+	} else {
+		w.first = ctx.Done()
 	}
-	w.first = ctx.Done()
+	return w
+}
+
+// forever is the time that is left where there is no limit.
+const forever time.Duration = math.MaxInt64
+
+// timeOf is the time that is left until ctx's deadline.
+func timeOf(ctx context.Context) time.Duration {
 	deadline, _ := ctx.Deadline()
-	return w, timeTo(deadline)
+	return timeTo(deadline)
+}
+
+// timeTo is the time until a limit, which may be zero: then there is none.
+func timeTo(limit time.Time) time.Duration {
+	if limit.IsZero() {
+		return forever
+	}
+	return min(time.Until(limit), forever-1)
+}
+
+// ttl is the time that is left in ms, as frames tell it. If there is none, that is the smallest: 0 is no limit.
+func ttl(left time.Duration) int64 {
+	if left == forever {
+		return 0
+	}
+	return max(Milliseconds(left), 1)
 }
 
 // over reports whether what ends the wait has ended, the limit excepted.
@@ -45,7 +68,7 @@ func isDone(c <-chan struct{}) bool {
 	}
 }
 
-// ended is what a call gets whose ctx has ended before it is queued, or nil. left is what waitsOf has told: to ask ctx for its Err costs
+// ended is what a call gets whose ctx has ended before it is queued, or nil. left is what is left of its time: to ask ctx for its Err costs
 // another look at the clock.
 func (w *waits) ended(ctx context.Context, left time.Duration) error {
 	if !w.over() && left > 0 {

@@ -94,13 +94,11 @@ type brief struct {
 	looked atomic.Int32
 }
 
-func (b *brief) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), b.looked.Load() < 2 }
-
-func (b *brief) Ends() (first, second <-chan struct{}, limit time.Time) {
+func (b *brief) Deadline() (time.Time, bool) {
 	if b.looked.Add(1) == 1 {
-		return nil, nil, time.Now().Add(time.Hour)
+		return time.Now().Add(time.Hour), true
 	}
-	return nil, nil, time.Now()
+	return time.Now(), true
 }
 
 func (b *brief) Err() error {

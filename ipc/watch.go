@@ -1,6 +1,9 @@
 package ipc
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // Watch follows a request further than its result. Its methods must not block; they are called one after the other, Written never
 // after Settled, on any goroutine.
@@ -16,9 +19,9 @@ type Watch interface {
 
 // Settlement is how a request was settled.
 type Settlement struct {
-	Answered bool
-	Known    bool   // somebody has got the Watch from Watching
-	Batch    *Batch // for what Settled sends, and only as long as it runs; nil: nothing is held back
+	Answered time.Time // when the answer had come; zero: none has
+	Known    bool      // somebody has got the Watch from Watching
+	Batch    *Batch    // for what Settled sends, and only as long as it runs; nil: nothing is held back
 }
 
 // Watching returns the Watch of the request of this side that has an id and is not answered; nil if there is none, or it has none.
@@ -37,8 +40,8 @@ func (c *Conn) Watching(id int64) Watch {
 // that may overtake each other.
 type watch struct {
 	Watch
-	answered bool // set before settle
-	known    bool // likewise: Watching has told it
+	answered time.Time // zero: not yet; set before settle
+	known    bool      // likewise: Watching has told it
 	mu       sync.Mutex
 	told     bool // written has been called
 	settled  bool

@@ -45,7 +45,7 @@ func (b messageBus) prepare(f *flight, caller Caller, method string, params ipc.
 		return err
 	}
 	f.roams = caller.open || caller.Module.AllowsRemote(m.Topic)
-	f.mc = newContext(caller.ID.Module(), caller.TraceID)
+	f.identify(caller.ID.Module(), caller.TraceID)
 	return nil
 }
 

@@ -70,7 +70,7 @@ func (c *counts) attempt(f *flight, e *ipc.Error) {
 
 // answered takes down that the module owes nothing more for a delivery.
 func (c *counts) answered(d *delivery) {
-	if !d.answered {
+	if d.answered.IsZero() {
 		return
 	}
 	d.flight.answered = true

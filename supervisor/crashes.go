@@ -99,7 +99,7 @@ func (s *Supervisor) quote(c *crashed) {
 
 func describeCall(d *delivery, end time.Time) crash.Call {
 	c := crash.Call{
-		Topic: d.msg.Topic, CallID: d.mc.CallID, TraceID: d.mc.TraceID, AgeMS: end.Sub(d.accepted).Milliseconds(), Attempt: d.attempt,
+		Topic: d.msg.Topic, CallID: strings.Clone(d.mc.CallID), TraceID: strings.Clone(d.mc.TraceID), AgeMS: end.Sub(d.accepted).Milliseconds(), Attempt: d.attempt,
 	}
 	d.kept.Lock()
 	defer d.kept.Unlock()

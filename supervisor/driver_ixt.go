@@ -147,7 +147,7 @@ func (s *silence) Init(context.Context, json.RawMessage, int) (*ipc.InitResult, 
 }
 
 func (s *silence) Call(_ context.Context, m *ipc.Message, _ *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
-	watch.Settled(ipc.Settlement{Answered: true})
+	watch.Settled(ipc.Settlement{Answered: time.Now()})
 	return ipc.Data{}, ipc.Errorf(ipc.CodeNoProvider, "%s is provided by a program that speaks no protocol", m.Topic)
 }
 

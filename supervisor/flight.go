@@ -1,12 +1,17 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/ixtrun/ixt/ipc"
 )
@@ -19,6 +24,7 @@ type flight struct {
 	msg      ipc.TargetedMessage // without the node in its target; see node
 	kept     sync.Mutex          // held by a crash report that looks at msg.Payload, and by keep
 	mc       ipc.Context
+	ids      [32]byte      // the text of those that identify has made
 	ttl      time.Duration // the caller's limit, within the topic's; 0: none
 	modules  []string      // those that may get it
 	node     string        // the only node that may get it; "": any
@@ -50,8 +56,8 @@ type delivery struct {
 	place    int // among the provider's open ones; guarded by router.mu
 	attempt  int
 	written  bool
-	answered bool
-	known    bool // a request of the module has been found to belong to it
+	answered time.Time // when the answer had come; zero: none has
+	known    bool      // a request of the module has been found to belong to it
 }
 
 // of is the call that an attempt is at.
@@ -60,7 +66,7 @@ func (d *delivery) of() *flight { return d.flight }
 // private reports, of a call that has a result, whether nobody but its caller can know it any more: its only attempt was answered, no
 // other call was made in its handling, and no ctx hangs below its term, as it does for a call that has waited.
 func (f *flight) private() bool {
-	return f.tries == 1 && f.first.answered && !f.first.known && f.term.full == nil
+	return f.tries == 1 && !f.first.answered.IsZero() && !f.first.known && f.term.full == nil
 }
 
 // keep makes the payload the flight's own. The caller's memory is theirs again when the call has ended, but a crash report may still
@@ -73,6 +79,18 @@ func (f *flight) keep() {
 
 // fromHost is the source of calls that come from outside, not from a module.
 const fromHost = "host"
+
+// identify says who makes the call, and gives it an id, and a trace id if it has none: then the first call of a trace has half of that,
+// as with some tracers. They stand in the flight, which may serve another call: who keeps one clones it.
+func (f *flight) identify(source, trace string) {
+	var random [len(f.ids) / 2]byte
+	for i := 0; i < len(random); i += 8 {
+		binary.LittleEndian.PutUint64(random[i:], rand.Uint64())
+	}
+	hex.Encode(f.ids[:], random[:])
+	text := unsafe.String(&f.ids[0], len(f.ids))
+	f.mc.SourceModule, f.mc.TraceID, f.mc.CallID = source, cmp.Or(trace, text), text[len(text)/2:]
+}
 
 // fits reports whether an instance may get the call.
 func (f *flight) fits(id ipc.ModuleID) bool {
@@ -124,6 +142,14 @@ func (f *flight) begin(ctx, parent context.Context) {
 // age is the time since the call was accepted.
 func (f *flight) age() time.Duration { return time.Since(f.accepted) }
 
+// left is what the call had left of its time when it found an instance, 0 if it has no limit.
+func (f *flight) left() time.Duration {
+	if f.term.limit.IsZero() {
+		return 0
+	}
+	return f.term.limit.Sub(f.accepted) - f.granted
+}
+
 // shorten makes the call's time end so long after it has begun, unless it ends before. 0 is any time.
 func (f *flight) shorten(ttl time.Duration) {
 	if ttl > 0 {
@@ -136,7 +162,7 @@ func (r *router) follow(d *delivery) ipc.Watch {
 	if r.spans != nil {
 		d.handling.Store(d.partID(saltHandle))
 	}
-	d.attempt = d.mc.Attempt
+	d.attempt, d.msg.TTLMS = d.mc.Attempt, ipc.Milliseconds(d.left())
 	return d
 }
 
@@ -156,7 +182,7 @@ func (d *delivery) Settled(s ipc.Settlement) {
 }
 
 // lost reports, of a delivery that is settled, whether the module has seen the call and will never answer it.
-func (d *delivery) lost() bool { return d.written && !d.answered }
+func (d *delivery) lost() bool { return d.written && d.answered.IsZero() }
 
 // again decides whether a failed call goes to another instance, within its deadline.
 func (r *router) again(d *delivery, err error) bool {

@@ -87,9 +87,9 @@ func (x *passage) leave() {
 // it, or its parent (see end), who writes it and has not yet said so, who made a call in its handling, or its caller, who has given up.
 func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 	r, f := x.offer.provider.router, &x.call
-	f.ended = f.age()
 	alone := x.end()
 	if err == nil {
+		f.ended = x.answered.Sub(f.accepted)
 		r.finish(x.offer.topic, x.offer.provider, f, nil)
 		alone = alone && x.written && f.private()
 		if !alone {
@@ -101,6 +101,7 @@ func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 		r.passing.Done()
 		return
 	}
+	f.ended = f.age()
 	go func() { // for it may have to wait for another instance
 		defer r.passing.Done()
 		err := r.conclude(f, r.retry(x.delivery, err))

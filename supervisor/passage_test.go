@@ -250,7 +250,7 @@ func TestPassagesThatAreNotUsedAgain(t *testing.T) {
 		x.Settled(s)
 		x.Ended(ipc.Data{}, nil, nil)
 	}
-	usual := ipc.Settlement{Answered: true}
+	usual := ipc.Settlement{Answered: time.Now()}
 	tests := map[string]struct {
 		inside bool                                                        // the answer comes before the call has been begun
 		end    func(x *passage, parent *flight, cancel context.CancelFunc) // how it ends
@@ -267,7 +267,7 @@ func TestPassagesThatAreNotUsedAgain(t *testing.T) {
 		},
 		"a call is made in its handling": {
 			end: func(x *passage, _ *flight, _ context.CancelFunc) {
-				answer(x, true, ipc.Settlement{Answered: true, Known: true})
+				answer(x, true, ipc.Settlement{Answered: time.Now(), Known: true})
 			},
 		},
 		"its parent is about to end it": {
@@ -394,7 +394,7 @@ func TestSpansOfASecondAttempt(t *testing.T) {
 				queues = append(queues, s.End.Sub(s.Start))
 			}
 		}
-		r.mustCall(t, newContext(fromHost, ""))
+		r.mustCall(t, fresh)
 		require.Equal(t, []time.Duration{0, 0}, queues)
 	})
 }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +26,11 @@ func (i *instant) Call(ctx context.Context, _ *ipc.Message, _ *ipc.Context, watc
 		defer cancel()
 	}
 	watch.Written(1)
-	watch.Settled(ipc.Settlement{Answered: i.err == nil, Known: i.known})
+	s := ipc.Settlement{Known: i.known}
+	if i.err == nil {
+		s.Answered = time.Now()
+	}
+	watch.Settled(s)
 	return ipc.Data{}, i.err
 }
 
@@ -45,6 +50,9 @@ func instantRouter() *router {
 	return r
 }
 
+// fresh is what is told of a call that begins a trace.
+var fresh = ipc.Context{TraceID: "0af7651916cd43ddb7ad6b7169203331", CallID: "b7ad6b7169203331", SourceModule: fromHost}
+
 func (r *router) mustCall(tb testing.TB, mc ipc.Context) {
 	f := r.landed.get()
 	f.msg.Topic, f.mc = "echo.say", mc
@@ -56,7 +64,8 @@ func (r *router) mustCall(tb testing.TB, mc ipc.Context) {
 
 func TestNobodyTracesForFree(t *testing.T) {
 	r := instantRouter()
-	f := &flight{msg: ipc.TargetedMessage{Message: ipc.Message{Topic: "echo.say"}}, mc: newContext(fromHost, ""), accepted: time.Now()}
+	f := &flight{msg: ipc.TargetedMessage{Message: ipc.Message{Topic: "echo.say"}}, accepted: time.Now()}
+	f.identify(fromHost, "")
 	echo, failed := r.topics["echo.say"], ipc.Errorf(ipc.CodeTimeout, "too late")
 	r.finish(echo, nil, f, failed) // makes room for the code
 	require.Zero(t, testing.AllocsPerRun(100, func() {
@@ -92,6 +101,31 @@ func TestSpansOfACall(t *testing.T) {
 	require.NotEqual(t, [16]byte{}, spans[8].TraceID, "zeros are no trace id")
 }
 
+// The ids of a call stand in memory that the next one uses.
+func TestSpansKeepTheirIDs(t *testing.T) {
+	r := instantRouter()
+	ids := map[string]bool{}
+	var kept []Span
+	r.spans = func(s Span) {
+		if s.Name == SpanCall {
+			ids[strings.Clone(s.CallID)] = true
+			kept = append(kept, s)
+		}
+	}
+	for range 50 {
+		f := r.landed.get()
+		f.msg.Topic = "echo.say"
+		f.identify(fromHost, "")
+		require.NoError(t, r.call(t.Context(), f))
+		r.reuse(f)
+	}
+	require.Len(t, ids, 50)
+	for _, s := range kept {
+		require.Contains(t, ids, s.CallID)
+		delete(ids, s.CallID)
+	}
+}
+
 func TestHistogram(t *testing.T) {
 	var h Histogram
 	for _, d := range []time.Duration{-1, 0, Bounds[0], Bounds[0] + 1, time.Second, time.Minute} {
@@ -125,14 +159,14 @@ func BenchmarkRouter(b *testing.B) {
 			name = "traced"
 		}
 		b.Run(name, func(b *testing.B) {
-			r, mc := instantRouter(), newContext(fromHost, "")
+			r := instantRouter()
 			if traced {
 				r.spans = func(Span) {}
 			}
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					r.mustCall(b, mc)
+					r.mustCall(b, fresh)
 				}
 			})
 		})

@@ -75,7 +75,7 @@ func (f *flight) partID(salt uint64) uint64 {
 
 // span is what the spans of a call have in common.
 func (f *flight) span(name SpanName, p *provider, start, end time.Duration) Span {
-	s := Span{Name: name, Start: f.accepted.Add(start), End: f.accepted.Add(end), Topic: f.msg.Topic, Source: f.mc.SourceModule, CallID: f.mc.CallID, Attempt: f.mc.Attempt, Outcome: ipc.Done}
+	s := Span{Name: name, Start: f.accepted.Add(start), End: f.accepted.Add(end), Topic: f.msg.Topic, Source: f.mc.SourceModule, CallID: strings.Clone(f.mc.CallID), Attempt: f.mc.Attempt, Outcome: ipc.Done}
 	if b, err := hex.DecodeString(f.mc.TraceID); err == nil && len(b) == 16 {
 		s.TraceID = [16]byte(b)
 	}

@@ -2,11 +2,8 @@ package supervisor
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -133,7 +130,8 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (ipc.Data, error) {
 	}
 	f := s.router.landed.get()
 	f.msg.Message = ipc.Message{Topic: m.Topic, Payload: ipc.EncodePayload(m.Payload), Priority: m.Priority}
-	f.mc, f.ttl, f.roams = newContext(fromHost, m.TraceID), m.TTL, true
+	f.ttl, f.roams = m.TTL, true
+	f.identify(fromHost, m.TraceID)
 	f.msg.Target, f.node = local(m.Target)
 	err := s.router.call(ctx, f)
 	if err != nil || f.mc.Attempt > 1 {
@@ -165,28 +163,6 @@ func (s *Supervisor) awaitUp(ctx context.Context) error {
 		return e
 	}
 	return ipc.Refuse(ipc.CodeUnavailable, "the supervisor was not running before the deadline")
-}
-
-// newContext is what a handler will see of a call.
-func newContext(source, trace string) ipc.Context {
-	mc := ipc.Context{TraceID: trace, SourceModule: source}
-	if trace == "" {
-		mc.TraceID = randomHex(16)
-		mc.CallID = mc.TraceID[16:] // as some tracers do it: the first call of a trace has half of its id
-	} else {
-		mc.CallID = randomHex(8)
-	}
-	return mc
-}
-
-// randomHex returns so many random bytes, 16 at most, as text.
-func randomHex(n int) string {
-	var random [16]byte
-	for i := 0; i < n; i += 8 {
-		binary.LittleEndian.PutUint64(random[i:], rand.Uint64())
-	}
-	var text [2 * len(random)]byte
-	return string(text[:hex.Encode(text[:], random[:n])])
 }
 
 // Journal returns what the supervisor saw and did.
