@@ -49,20 +49,18 @@ func (s *state) end(c *call, data Data, err error) {
 func (c *Conn) Call(ctx context.Context, req *Envelope, watch Watch) (Data, error) {
 	d := c.draft()
 	d.Envelope = *req
-	return c.call(ctx, waitsOf(ctx), timeOf(ctx), d, watch)
+	return c.do(ctx, c.ask(ctx, d, watch), d, timeOf(ctx))
 }
 
-// call is Call for a draft, which it takes back. w is ctx's, and left the time that it has.
-func (c *Conn) call(ctx context.Context, w waits, left time.Duration, req *decoded, watch Watch) (Data, error) {
-	call := c.ask(&req.Envelope, watch)
+// do makes a call of a draft, which it takes back. left is the time that ctx has left.
+func (c *Conn) do(ctx context.Context, call *call, req *decoded, left time.Duration) (Data, error) {
 	urgent := req.Type == TypeHealthCheck || req.Type == TypeShutdown
 	o, err := c.encodeRequest(req)
 	if err == nil {
 		if o.size() > largeBody { // to encode it may have taken what was left
 			left = timeOf(ctx)
 		}
-		call.waits = w
-		err = w.ended(ctx, left)
+		err = call.ended(ctx, left)
 	}
 	if err == nil {
 		o.call = call
@@ -89,13 +87,14 @@ func quick(e *Envelope) bool {
 	return e.Type != TypeInit && e.Type != TypeHealthCheck && e.Type != TypeShutdown
 }
 
-// ask returns a call for a request that is about to be sent.
-func (c *Conn) ask(req *Envelope, w Watch) *call {
+// ask returns a call for a request that is about to be sent, and waited for as long as ctx lasts.
+func (c *Conn) ask(ctx context.Context, req *decoded, w Watch) *call {
 	used, ok := c.asked.Get().(*call)
 	if !ok {
 		used = &call{finished: make(chan struct{}, 1)}
 	}
-	used.answer, used.quick, used.watch.Watch = answerType(req), quick(req), w
+	used.answer, used.quick, used.watch.Watch = answerType(&req.Envelope), quick(&req.Envelope), w
+	used.waits = waitsOf(ctx)
 	return used
 }
 

@@ -40,7 +40,8 @@ func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
 func (c *Conn) Handle(ctx context.Context, m *Message, mc *Context, watch Watch) (Data, error) {
 	limit, _ := ctx.Deadline()
 	left := m.left(limit)
-	return c.call(ctx, waitsOf(ctx), left, c.handle(m, mc, left), watch)
+	d := c.handle(m, mc, left)
+	return c.do(ctx, c.ask(ctx, d, watch), d, left)
 }
 
 // left is what is left of the message's time, if that is over at a limit, or never if that is zero.
@@ -81,7 +82,7 @@ func (c *Conn) Event(ctx context.Context, e Event) error {
 	d := c.draft()
 	d.delivery, d.message, d.context = e.Delivery, e.Message, e.Context
 	d.Type, d.Event, d.Message, d.Context = TypeEvent, &d.delivery, &d.message, &d.context
-	_, err := c.call(ctx, waitsOf(ctx), timeOf(ctx), d, nil)
+	_, err := c.do(ctx, c.ask(ctx, d, nil), d, timeOf(ctx))
 	return err
 }
 
@@ -107,16 +108,17 @@ type ServiceRequest struct {
 // Service sends a module's request to its host and returns the answer's data. What is left until ctx's deadline goes along as its TTL.
 func (c *Conn) Service(ctx context.Context, r ServiceRequest) (Data, error) {
 	d := c.draft()
-	w, left := waitsOf(ctx), timeOf(ctx)
-	if !r.Until.IsZero() {
-		w.limit = r.Until
-	}
+	left := timeOf(ctx)
 	d.Type, d.Service, d.Method, d.Params, d.Parent, d.TTLMS = TypeServiceRequest, r.Service, r.Method, r.Params, r.Parent, ttl(left)
 	if r.TraceID != "" {
 		d.context.TraceID = r.TraceID
 		d.Context = &d.context
 	}
-	return c.call(ctx, w, left, d, nil)
+	call := c.ask(ctx, d, nil)
+	if !r.Until.IsZero() {
+		call.limit = r.Until
+	}
+	return c.do(ctx, call, d, left)
 }
 
 func intersect(a, b []string) []string {

@@ -18,7 +18,7 @@ type driver interface {
 }
 
 // conversation is what a driver has with one process. Connect and Init are called once and in this order; the other
-// methods are safe for concurrent use after that.
+// methods are safe for concurrent use after that, and those that ipc.Conn has too mean the same.
 type conversation interface {
 	// Environ returns the variables by which the process finds its way here.
 	Environ() []string
@@ -26,13 +26,13 @@ type conversation interface {
 	Connect(ctx context.Context) error
 	// Init hands over the configuration. An *ipc.Error is the module's refusal.
 	Init(ctx context.Context, config json.RawMessage, maxFrame int) (*ipc.InitResult, error)
-	// Call sends a message and returns the answer's data. Errors and watch are those of ipc.Conn.Call.
-	Call(ctx context.Context, m *ipc.Message, mc *ipc.Context, watch ipc.Watch) (ipc.Data, error)
-	// CallLater is Call for who does not wait for the answer; errors are those of ipc.Conn.HandleLater.
-	CallLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error
-	// Watching is ipc.Conn.Watching.
+	// Handle sends a message and returns the answer's data.
+	Handle(ctx context.Context, m *ipc.Message, mc *ipc.Context, watch ipc.Watch) (ipc.Data, error)
+	// HandleLater is Handle for who does not wait for the answer.
+	HandleLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error
+	// Watching returns the watch of a message that is not answered.
 	Watching(id int64) ipc.Watch
-	// Event delivers an event; errors are those of ipc.Conn.Event.
+	// Event delivers an event.
 	Event(ctx context.Context, e ipc.Event) error
 	// Health asks the process how it is.
 	Health(ctx context.Context) (*ipc.Health, error)
@@ -41,7 +41,7 @@ type conversation interface {
 	// Done is closed when the conversation has ended, for the reason Err tells; Err may be asked at any time.
 	Done() <-chan struct{}
 	Err() error
-	// Stats are those of ipc.Conn.Stats.
+	// Stats tells how it goes.
 	Stats() ipc.Stats
 	// Close ends the conversation. The error says what does not end with it.
 	Close() error

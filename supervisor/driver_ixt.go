@@ -38,9 +38,9 @@ type ixtConversation struct {
 	listener *net.UnixListener
 	accept   func(*net.UnixConn) error
 	ixtDriver
-	conn *ipc.Conn     // set by Connect
-	ran  chan struct{} // closed when conn.Run has returned
-	once sync.Once     // guards the listener's end
+	*ipc.Conn               // set by Connect
+	ran       chan struct{} // closed when Run has returned
+	once      sync.Once     // guards the listener's end
 }
 
 func (c *ixtConversation) Environ() []string {
@@ -64,11 +64,11 @@ func (c *ixtConversation) Connect(ctx context.Context) error {
 			_ = stream.Close() // the one who refused has said why
 			continue
 		}
-		c.conn = ipc.NewConn(stream, &ipc.Options{Memory: c.memory, Handler: c.serve, Relay: c.relay})
+		c.Conn = ipc.NewConn(stream, &ipc.Options{Memory: c.memory, Handler: c.serve, Relay: c.relay})
 		c.ran = make(chan struct{})
 		go func() {
 			defer close(c.ran)
-			_ = c.conn.Run(context.Background()) // ends with Close or with the peer; Err keeps the reason
+			_ = c.Run(context.Background()) // ends with Close or with the peer; Err keeps the reason
 		}()
 		return nil
 	}
@@ -77,53 +77,32 @@ func (c *ixtConversation) Connect(ctx context.Context) error {
 func (c *ixtConversation) stopListening() { c.once.Do(func() { _ = c.listener.Close() }) }
 
 func (c *ixtConversation) Init(ctx context.Context, config json.RawMessage, maxFrame int) (*ipc.InitResult, error) {
-	return c.conn.Init(ctx, ipc.InitParams{
+	return c.Conn.Init(ctx, ipc.InitParams{
 		Protocol: ipc.Version, ModuleID: c.id.String(), Config: config, Extensions: []string{ipc.ExtCancel, ipc.ExtRaw}, MaxFrame: maxFrame,
 	})
 }
 
-func (c *ixtConversation) Call(ctx context.Context, m *ipc.Message, mc *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
-	return c.conn.Handle(ctx, m, mc, watch)
-}
-
-func (c *ixtConversation) CallLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
-	return c.conn.HandleLater(p, m, mc, limit, to, batch)
-}
-
-func (c *ixtConversation) Watching(id int64) ipc.Watch { return c.conn.Watching(id) }
-
-func (c *ixtConversation) Event(ctx context.Context, e ipc.Event) error { return c.conn.Event(ctx, e) }
-
-func (c *ixtConversation) Health(ctx context.Context) (*ipc.Health, error) { return c.conn.Health(ctx) }
-
-func (c *ixtConversation) Shutdown(ctx context.Context, grace time.Duration) error {
-	return c.conn.Shutdown(ctx, grace)
-}
-
-func (c *ixtConversation) Done() <-chan struct{} { return c.conn.Done() }
-func (c *ixtConversation) Stats() ipc.Stats      { return c.conn.Stats() }
-
 func (c *ixtConversation) Err() error {
-	if c.conn == nil {
+	if c.Conn == nil {
 		return nil // nobody has connected
 	}
-	return c.conn.Err()
+	return c.Conn.Err()
 }
 
 // Close does not wait longer than lingering for services that ignore the end of their ctx.
 func (c *ixtConversation) Close() error {
 	c.stopListening()
-	if c.conn == nil {
+	if c.Conn == nil {
 		return nil
 	}
-	c.conn.Close()
+	c.Conn.Close()
 	timer := time.NewTimer(lingering)
 	defer timer.Stop()
 	select {
 	case <-c.ran:
 		return nil
 	case <-timer.C:
-		return fmt.Errorf("%d service requests of %s ignore the end of their connection; they are left behind", c.conn.Stats().Open, c.id)
+		return fmt.Errorf("%d service requests of %s ignore the end of their connection; they are left behind", c.Stats().Open, c.id)
 	}
 }
 
@@ -146,12 +125,12 @@ func (s *silence) Init(context.Context, json.RawMessage, int) (*ipc.InitResult, 
 	return &ipc.InitResult{}, nil
 }
 
-func (s *silence) Call(_ context.Context, m *ipc.Message, _ *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+func (s *silence) Handle(_ context.Context, m *ipc.Message, _ *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	watch.Settled(ipc.Settlement{Answered: time.Now()})
 	return ipc.Data{}, ipc.Errorf(ipc.CodeNoProvider, "%s is provided by a program that speaks no protocol", m.Topic)
 }
 
-func (s *silence) CallLater(*ipc.Pending, *ipc.Message, *ipc.Context, time.Time, ipc.Receiver, *ipc.Batch) error {
+func (s *silence) HandleLater(*ipc.Pending, *ipc.Message, *ipc.Context, time.Time, ipc.Receiver, *ipc.Batch) error {
 	return errNoConversation
 }
 

@@ -166,10 +166,10 @@ func (r *router) follow(d *delivery) ipc.Watch {
 	return d
 }
 
-// callLater sends the call of a delivery without waiting for its result, which goes to a Receiver; errors are those of CallLater.
+// callLater sends the call of a delivery without waiting for its result, which goes to a Receiver; errors are those of HandleLater.
 func (r *router) callLater(d *delivery, p *ipc.Pending, to ipc.Receiver, batch *ipc.Batch) error {
 	r.follow(d)
-	return d.offer.provider.talk.CallLater(p, &d.msg.Message, &d.mc, d.term.limit, to, batch)
+	return d.offer.provider.talk.HandleLater(p, &d.msg.Message, &d.mc, d.term.limit, to, batch)
 }
 
 // Written is a step of an attempt: ipc.Watch.

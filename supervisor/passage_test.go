@@ -95,7 +95,7 @@ func (a *asker) set(t *testing.T, handler ipc.Handler) {
 	host, _ := wire(t, nil, &ipc.Options{Handler: handler, MaxInbound: 1 << 20})
 	r := instantRouter()
 	a.echo = r.topics["echo.say"].offers[0].provider
-	a.talk = &wired{ixtConversation: ixtConversation{conn: host}}
+	a.talk = &wired{ixtConversation: ixtConversation{Conn: host}}
 	a.echo.talk, a.echo.instance.s = a.talk, &Supervisor{opts: Options{OnDemand: true}}
 	a.sup = &Supervisor{opts: Options{OnDemand: true, Open: true}, router: r, journal: r.journal}
 	a.sup.services = map[string]Service{ipc.ServiceMessageBus: messageBus{a.sup}}
@@ -217,7 +217,7 @@ func TestPassagesAreUsedAgain(t *testing.T) {
 type held struct {
 	*wired
 	begun  chan *passage
-	inside func(x *passage) // runs before CallLater returns; may be nil
+	inside func(x *passage) // runs before HandleLater returns; may be nil
 	real   bool             // somebody abandons the passage's pending call
 }
 
@@ -228,11 +228,11 @@ func (dropped) Written(int64)                     {}
 func (dropped) Settled(ipc.Settlement)            {}
 func (dropped) Ended(ipc.Data, error, *ipc.Batch) {}
 
-func (h *held) CallLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
+func (h *held) HandleLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
 	if !h.real {
 		p = new(ipc.Pending) // for who uses the passage again overwrites its own
 	}
-	err := h.wired.CallLater(p, m, mc, limit, dropped{}, batch)
+	err := h.wired.HandleLater(p, m, mc, limit, dropped{}, batch)
 	x := to.(*passage)
 	if h.inside != nil {
 		h.inside(x)
@@ -372,7 +372,7 @@ type dying struct{ silence }
 
 func (*dying) Err() error { return net.ErrClosed }
 
-func (*dying) Call(_ context.Context, _ *ipc.Message, _ *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+func (*dying) Handle(_ context.Context, _ *ipc.Message, _ *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	watch.Written(1)
 	<-time.After(time.Second)
 	watch.Settled(ipc.Settlement{})

@@ -14,8 +14,8 @@ import (
 // router takes calls to providers: bounded queues, deadlines, slots. It alone owns which instance takes calls, how many
 // each has open and who waits; its lock is never held across a call, a callback or a wait.
 //
-//	call ─> admit ─> acquire ─> conversation.Call ─> finish, or verdict
-//	          │         │ └─ sent by another one ─────┘
+//	call ─> admit ─> acquire ─> conversation.Handle ─> finish, or verdict
+//	          │         │ └─ sent by another one ───────┘
 //	     NO_PROVIDER   BUSY       retried elsewhere when not delivered, or when idempotent and the instance died
 //	                UNAVAILABLE
 //	                TTL_EXPIRED
@@ -192,7 +192,7 @@ func (r *router) deliver(t *topic, d *delivery, f *flight) (err error) {
 	if w != nil && w.ended {
 		err = w.err
 	} else {
-		f.data, err = d.offer.provider.talk.Call(&f.term, &f.msg.Message, &f.mc, r.follow(d))
+		f.data, err = d.offer.provider.talk.Handle(&f.term, &f.msg.Message, &f.mc, r.follow(d))
 	}
 	if err != nil {
 		f.ended = f.age()

@@ -20,7 +20,7 @@ type instant struct {
 	err   error // instead of an answer
 }
 
-func (i *instant) Call(ctx context.Context, _ *ipc.Message, _ *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+func (i *instant) Handle(ctx context.Context, _ *ipc.Message, _ *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	if i.hangs {
 		_, cancel := context.WithCancel(ctx)
 		defer cancel()

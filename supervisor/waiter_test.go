@@ -19,17 +19,17 @@ type counting struct {
 	refuses      bool
 }
 
-func (c *counting) Call(ctx context.Context, m *ipc.Message, mc *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+func (c *counting) Handle(ctx context.Context, m *ipc.Message, mc *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
 	c.calls.Add(1)
-	return c.wired.Call(ctx, m, mc, watch)
+	return c.wired.Handle(ctx, m, mc, watch)
 }
 
-func (c *counting) CallLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
+func (c *counting) HandleLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limit time.Time, to ipc.Receiver, batch *ipc.Batch) error {
 	if c.refuses {
 		return errors.New("not now")
 	}
 	c.later.Add(1)
-	return c.wired.CallLater(p, m, mc, limit, to, batch)
+	return c.wired.HandleLater(p, m, mc, limit, to, batch)
 }
 
 // busy is a router whose only provider takes one call at a time and has one, which a.answers ends.
@@ -107,7 +107,7 @@ func TestHowACallThatWaitedEnds(t *testing.T) {
 		{name: "answered with an error", end: func(a *asker, _ context.CancelFunc) { a.answers <- ipc.Errorf("NO_INK", "no") }, code: "NO_INK", outcome: ipc.Done},
 		{name: "given up", end: func(_ *asker, cancel context.CancelFunc) { cancel() }, code: ipc.CodeCancelled, outcome: ipc.Unknown},
 		{name: "out of time", limit: 300 * time.Millisecond, code: ipc.CodeTimeout, outcome: ipc.Unknown},
-		{name: "gone", end: func(a *asker, _ context.CancelFunc) { a.talk.conn.Close() }, code: ipc.CodeModuleGone, outcome: ipc.Unknown},
+		{name: "gone", end: func(a *asker, _ context.CancelFunc) { a.talk.Conn.Close() }, code: ipc.CodeModuleGone, outcome: ipc.Unknown},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a, r, talk, first := busy(t)
