@@ -19,7 +19,7 @@ func metric(name, help string, labels ...string) *prometheus.Desc {
 var (
 	callsTotal = metric("calls_total", "Calls that have ended, by outcome and code. code is empty if the module answered with a result; "+
 		"with outcome done it is the module's own. topic is empty for calls that were refused before they had one.", "topic", "outcome", "code")
-	callSeconds     = metric("call_duration_seconds", "From when the supervisor took a call on to its end.", "topic")
+	callSeconds     = metric("call_duration_seconds", "From when the supervisor took a call on until its answer had come, or it had failed.", "topic")
 	queueSeconds    = metric("call_queue_seconds", "Wait of a call for an instance that has room, for each attempt that was not refused at once.", "topic")
 	handlingSeconds = metric("call_handling_seconds", "From when an instance had room for a call to its answer, for each attempt.", "topic")
 	callsQueued     = metric("calls_queued", "Calls that wait for an instance.", "topic")

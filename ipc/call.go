@@ -94,7 +94,7 @@ func (c *Conn) ask(ctx context.Context, req *decoded, w Watch) *call {
 		used = &call{finished: make(chan struct{}, 1)}
 	}
 	used.answer, used.quick, used.watch.Watch = answerType(&req.Envelope), quick(&req.Envelope), w
-	used.waits = waitsOf(ctx)
+	used.first, used.second, used.limit = Ends(ctx)
 	return used
 }
 
@@ -177,13 +177,13 @@ func (c *Conn) answered(e *Envelope, data Data, err error, in *reading) error {
 	}
 	relieved := c.leave(s, call, in.behind > 0)
 	c.unlock()
-	last := call.watch.settle(in.batch)
+	call.watch.settle(in.batch)
 	switch {
 	case late:
 	case call.receiver != nil:
 		call.receiver.Ended(call.data, call.err, in.batch)
 	default:
-		call.forgotten = last // a peer may answer an id before it is written: then who writes it still comes to the call
+		call.forgotten = true
 		call.finished <- struct{}{}
 	}
 	if relieved {

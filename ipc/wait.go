@@ -21,13 +21,12 @@ type waits struct {
 	limit         time.Time       // zero: none. See limits
 }
 
-func waitsOf(ctx context.Context) (w waits) {
+// Ends returns the parts of a ctx: those that a Parted names, else its Done, which has them all.
+func Ends(ctx context.Context) (first, second <-chan struct{}, limit time.Time) {
 	if p, is := ctx.(Parted); is {
-		w.first, w.second, w.limit = p.Ends()
-	} else {
-		w.first = ctx.Done()
+		return p.Ends()
 	}
-	return w
+	return ctx.Done(), nil, time.Time{}
 }
 
 // forever is the time that is left where there is no limit.

@@ -1,19 +1,16 @@
 package ipc
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
-// Watch follows a request further than its result. Its methods must not block; they are called one after the other, Written never
-// after Settled, on any goroutine.
+// Watch follows a request further than its result.
 type Watch interface {
 	// Written is called with the id the request got, before any of its bytes leave. A request that is never written has
-	// no such moment.
+	// no such moment. The connection is locked meanwhile: it must do nothing with it, nor wait.
 	Written(id int64)
 	// Settled is called exactly once, when nothing is owed any more: by the answer, even one that came too late for the
 	// caller, by the request's withdrawal, or by the connection's end. An answer that the caller waits for settles the request
-	// before the caller has it. No lock of the connection is held: what is to follow may be sent from here.
+	// before the caller has it. It may be called on any goroutine and must not block. The connection is not locked: what is to
+	// follow may be sent from here.
 	Settled(Settlement)
 }
 
@@ -36,37 +33,23 @@ func (c *Conn) Watching(id int64) Watch {
 	return call.watch.Watch
 }
 
-// watch keeps the promises of a Watch, which may be nil: its methods are called outside the connection's lock and so by goroutines
-// that may overtake each other.
+// watch is a Watch, which may be nil, and what is to be told to it.
 type watch struct {
 	Watch
-	answered time.Time // zero: not yet; set before settle
-	known    bool      // likewise: Watching has told it
-	mu       sync.Mutex
-	told     bool // written has been called
-	settled  bool
+	answered time.Time // zero: not yet
+	known    bool      // Watching has told it
 }
 
+// written is called by who holds the connection's lock.
 func (w *watch) written(id int64) {
-	if w.Watch == nil {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.told = true
-	if !w.settled {
+	if w.Watch != nil {
 		w.Written(id)
 	}
 }
 
-// settle reports whether nothing more will be said to the Watch.
-func (w *watch) settle(batch *Batch) (last bool) {
-	if w.Watch == nil {
-		return true
+// settle is called without it, by who has made sure that nobody else will.
+func (w *watch) settle(batch *Batch) {
+	if w.Watch != nil {
+		w.Settled(Settlement{w.answered, w.known, batch})
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.settled = true
-	w.Settled(Settlement{w.answered, w.known, batch})
-	return w.told
 }

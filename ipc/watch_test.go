@@ -3,10 +3,7 @@ package ipc_test
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,75 +108,30 @@ func TestWrittenComesBeforeTheBytes(t *testing.T) {
 	p.receive()
 }
 
-// Written and Settled run outside the connection's lock, in goroutines that may overtake each other when it closes.
-func TestWrittenIsNeverCalledAfterSettled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for range 20 {
-			c, p, g := heldBack(t, nil)
-			require.NoError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note"}))
-			synctest.Wait() // it keeps the writing goroutine while the calls queue up
-			var overtaken atomic.Int64
-			var calls sync.WaitGroup
-			writing := make(chan struct{}, 4)
-			for range cap(writing) {
-				calls.Go(func() {
-					var settled atomic.Bool
-					_, _ = c.Call(context.Background(), handle(1), &watch{
-						written: func(int64) {
-							if settled.Load() {
-								overtaken.Add(1)
-							}
-							writing <- struct{}{}
-							for c.Err() == nil { // the connection closes meanwhile
-								runtime.Gosched()
-							}
-							for range 100 { // and most calls settle
-								runtime.Gosched()
-							}
-						},
-						settled: func(ipc.Settlement) { settled.Store(true) },
-					})
-				})
-			}
-			synctest.Wait()
-			close(g.writes)
-			<-writing
-			c.Close()
-			calls.Wait()
-			require.ErrorIs(t, c.end(), ipc.ErrClosed)
-			require.Zero(t, overtaken.Load())
-			require.NoError(t, p.rw.Close())
-		}
-	})
-}
-
-// A peer may answer an id before the request is written. Who writes that still comes to the call then, which may be no other's yet.
+// A peer may answer an id whose request is still being written. The call is over then, and its memory another's.
 func TestAnAnswerBeforeTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, g := heldBack(t, nil)
-		require.NoError(t, c.Notify(t.Context(), &ipc.Envelope{Type: "note"}))
-		synctest.Wait() // it keeps the writing goroutine while two calls queue up
-		var calls sync.WaitGroup
-		begin := func(written func(int64)) {
-			calls.Go(func() {
-				_, err := c.Call(t.Context(), handle(1), &watch{written: written})
-				require.NoError(t, err)
-			})
-			synctest.Wait()
-		}
-		first, third := make(chan struct{}), make(chan int64, 4)
-		begin(func(int64) { <-first })
-		begin(nil)
+		first := c.begin(t.Context(), handle(1)) // which the gate holds
+		synctest.Wait()
+		p.send(`{"type":"response","id":1,"status":"success","data":{"n":1}}`)
+		data, err := first.wait()
+		require.NoError(t, err)
+		require.JSONEq(t, `{"n":1}`, string(data.JSON()))
+		second := c.begin(t.Context(), handle(1))
+		synctest.Wait()
 		close(g.writes)
-		synctest.Wait() // both are about to be written
-		p.send(`{"type":"response","id":2,"status":"success"}`)
+		p.receive()
+		p.receive()
+		p.send(`{"type":"response","id":2,"status":"success","data":{"n":2}}`)
+		data, err = second.wait()
+		require.NoError(t, err)
+		require.JSONEq(t, `{"n":2}`, string(data.JSON()))
 		synctest.Wait()
-		begin(func(id int64) { third <- id })
-		close(first)
-		synctest.Wait()
-		p.send(`{"type":"response","id":1,"status":"success"}`, `{"type":"response","id":3,"status":"success"}`)
-		calls.Wait()
-		require.Equal(t, int64(3), <-third)
-		require.Empty(t, third)
+		for _, call := range []*pending{first, second} {
+			require.EqualValues(t, 1, call.settled.Load())
+		}
+		require.EqualValues(t, 1, first.id.Load())
+		require.EqualValues(t, 2, second.id.Load())
 	})
 }

@@ -28,13 +28,12 @@ const maxFlushes = 4
 
 // burst is what one system call writes.
 type burst struct {
-	buf     []byte // frames one after the other; of large ones only the beginning
-	closed  int    // how much of buf is in parts
-	parts   net.Buffers
-	left    net.Buffers // those that are not written yet
-	size    int
-	written []*call     // those whose requests are in it and who want to be told
-	lent    []*outgoing // those with memory that is a part
+	buf    []byte // frames one after the other; of large ones only the beginning
+	closed int    // how much of buf is in parts
+	parts  net.Buffers
+	left   net.Buffers // those that are not written yet
+	size   int
+	lent   []*outgoing // those with memory that is a part
 }
 
 func (b *burst) reset() {
@@ -42,9 +41,8 @@ func (b *burst) reset() {
 		b.buf = nil
 	}
 	clear(b.parts)
-	clear(b.written)
 	clear(b.lent)
-	*b = burst{buf: b.buf[:0], parts: b.parts[:0], written: b.written[:0], lent: b.lent[:0]}
+	*b = burst{buf: b.buf[:0], parts: b.parts[:0], lent: b.lent[:0]}
 }
 
 // add puts a frame into the burst; copied says that it holds nothing of the frame's memory.
@@ -225,13 +223,7 @@ func (c *Conn) take(stalls time.Time) bool {
 	}
 	s.admit()
 	c.unlock()
-	if !any {
-		return false // and the burst may be another's already
-	}
-	for _, call := range b.written {
-		call.watch.written(call.id)
-	}
-	return true
+	return any // if there is nothing, the burst may be another's already
 }
 
 func (c *Conn) takeFrom(l *lane) {
@@ -258,7 +250,5 @@ func (c *Conn) register(o *outgoing) {
 	s.lastOut++
 	o.id, o.call.id = s.lastOut, s.lastOut
 	s.calls[o.id] = o.call
-	if o.call.watch.Watch != nil {
-		c.burst.written = append(c.burst.written, o.call)
-	}
+	o.call.watch.written(o.id)
 }

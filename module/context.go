@@ -32,12 +32,7 @@ func (s *scope) Value(key any) any {
 func (s *scope) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(s.Context, f) }
 
 // Ends are the parts of the request that is served: ipc.Parted. Its Done would cost it a timer.
-func (s *scope) Ends() (first, second <-chan struct{}, limit time.Time) {
-	if p, is := s.Context.(ipc.Parted); is {
-		return p.Ends()
-	}
-	return s.Done(), nil, s.limit()
-}
+func (s *scope) Ends() (first, second <-chan struct{}, limit time.Time) { return ipc.Ends(s.Context) }
 
 // limit is when the time of what is served is over; zero: never.
 func (s *scope) limit() (limit time.Time) {

@@ -84,14 +84,14 @@ func (x *passage) leave() {
 }
 
 // Ended is the result: ipc.Receiver. The passage serves another call after a success, unless somebody may come back to it: who has begun
-// it, or its parent (see end), who writes it and has not yet said so, who made a call in its handling, or its caller, who has given up.
+// it, or its parent (see end), who made a call in its handling, or its caller, who has given up.
 func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 	r, f := x.offer.provider.router, &x.call
 	alone := x.end()
 	if err == nil {
 		f.ended = x.answered.Sub(f.accepted)
 		r.finish(x.offer.topic, x.offer.provider, f, nil)
-		alone = alone && x.written && f.private()
+		alone = alone && f.private()
 		if !alone {
 			f.term.end()
 		}

@@ -243,10 +243,7 @@ func (h *held) HandleLater(p *ipc.Pending, m *ipc.Message, mc *ipc.Context, limi
 
 // A passage is used again only if nobody comes back to it.
 func TestPassagesThatAreNotUsedAgain(t *testing.T) {
-	answer := func(x *passage, written bool, s ipc.Settlement) {
-		if written {
-			x.Written(1)
-		}
+	answer := func(x *passage, s ipc.Settlement) {
 		x.Settled(s)
 		x.Ended(ipc.Data{}, nil, nil)
 	}
@@ -258,16 +255,13 @@ func TestPassagesThatAreNotUsedAgain(t *testing.T) {
 		again  bool
 	}{
 		"usual": {
-			end:   func(x *passage, _ *flight, _ context.CancelFunc) { answer(x, true, usual) },
+			end:   func(x *passage, _ *flight, _ context.CancelFunc) { answer(x, usual) },
 			again: true,
 		},
 		"who begins it has not left it": {inside: true, real: true},
-		"who writes it has not left it": {
-			end: func(x *passage, _ *flight, _ context.CancelFunc) { answer(x, false, usual) },
-		},
 		"a call is made in its handling": {
 			end: func(x *passage, _ *flight, _ context.CancelFunc) {
-				answer(x, true, ipc.Settlement{Answered: time.Now(), Known: true})
+				answer(x, ipc.Settlement{Answered: time.Now(), Known: true})
 			},
 		},
 		"its parent is about to end it": {
@@ -275,7 +269,7 @@ func TestPassagesThatAreNotUsedAgain(t *testing.T) {
 				parent.term.mu.Lock()
 				parent.term.over = true // as end begins
 				parent.term.mu.Unlock()
-				answer(x, true, usual)
+				answer(x, usual)
 			},
 		},
 		"its caller has ended it": {
@@ -283,7 +277,7 @@ func TestPassagesThatAreNotUsedAgain(t *testing.T) {
 			end: func(x *passage, _ *flight, cancel context.CancelFunc) {
 				cancel()
 				<-x.request.Done()
-				answer(x, true, usual)
+				answer(x, usual)
 			},
 		},
 	}
@@ -292,7 +286,7 @@ func TestPassagesThatAreNotUsedAgain(t *testing.T) {
 			a := newAsker(t)
 			talk := &held{wired: a.talk, begun: make(chan *passage, 1), real: tt.real}
 			if tt.inside {
-				talk.inside = func(x *passage) { answer(x, true, usual) }
+				talk.inside = func(x *passage) { answer(x, usual) }
 			}
 			a.echo.talk = talk
 			parent := a.parent(t.Context())

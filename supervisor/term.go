@@ -90,11 +90,7 @@ func (t *term) late() bool { return !t.limit.IsZero() && time.Until(t.limit) <= 
 
 // Ends are the parts that may end the term while somebody waits.
 func (t *term) Ends() (first, second <-chan struct{}, limit time.Time) {
-	if p, is := t.first.(ipc.Parted); is {
-		first, second, _ = p.Ends()
-	} else {
-		first = t.first.Done()
-	}
+	first, second, _ = ipc.Ends(t.first)
 	if t.second != nil { // and a request of a module has but one part
 		second = t.second.Done()
 	}
