@@ -51,6 +51,7 @@ func run(ctx context.Context, o *options) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(o.Dir) }()
+	defer socketsInMemory()()
 	if o.Programs, err = program.Build(ctx, o.Dir); err != nil {
 		return err
 	}
@@ -67,6 +68,22 @@ func run(ctx context.Context, o *options) (err error) {
 		return err
 	}
 	return r.Check(slack)
+}
+
+// socketsInMemory makes XDG_RUNTIME_DIR what it is wherever somebody logs in, if it is not set: a directory in memory. On a disk, ext4
+// looks at every file that was removed in the last seconds before it makes a socket, and nobody but this program makes and removes
+// hundreds again and again.
+func socketsInMemory() (remove func()) {
+	const name = "XDG_RUNTIME_DIR"
+	if os.Getenv(name) != "" {
+		return func() {}
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "ixtbench")
+	if err != nil {
+		return func() {} // there is no such place; then they are on a disk
+	}
+	_ = os.Setenv(name, dir) // the name is fine
+	return func() { _ = os.RemoveAll(dir) }
 }
 
 // ask puts the questions, each of which appears as soon as it is answered.

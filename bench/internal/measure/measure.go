@@ -34,9 +34,8 @@ type Measure struct {
 	Run  func(context.Context, *Settings) (report.Measure, error)
 }
 
-// All returns every question. What is measured of a whole process comes first, while this one is small. A file system may take long to
-// make a socket while it remembers many that were removed just before, as ext4 does for some seconds; so what starts a thousand instances
-// comes after what measures starts.
+// All returns every question. What is measured of a whole process comes first, while this one is small, and starts before what starts a
+// thousand instances and removes their files, which a file system may remember for some seconds.
 func All(s *Settings) []Measure {
 	call, conn, routed := peer.Call(s.Programs.Echo, s.Profiles), peer.Conn(), peer.Routed(s.Programs.Echo, s.Profiles)
 	raw, netRPC, ttRPC, gRPC := peer.Raw(), peer.NetRPC(), peer.TTRPC(), peer.GRPC()

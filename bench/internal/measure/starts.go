@@ -24,7 +24,7 @@ func starts() Measure {
 	const name = "start, until all are ready"
 	return Measure{name, func(ctx context.Context, s *Settings) (report.Measure, error) {
 		out := report.Measure{Name: name}
-		took, err := inTurn(s.Rounds,
+		took, err := inTurn(2*s.Rounds,
 			func() (time.Duration, error) { return startInstances(ctx, s) },
 			func() (time.Duration, error) { return startProcesses(ctx, s) },
 			func() (time.Duration, error) { return startPlugins(ctx, s) },
@@ -43,12 +43,17 @@ func starts() Measure {
 	}}
 }
 
-// inTurn measures several ways in turn, round after round, and returns what each took in each.
+// inTurn measures several ways in turn, round after round, and returns what each took in each. Nobody always comes after the same other
+// one, whose processes the system may still be busy with.
 func inTurn(rounds int, ways ...func() (time.Duration, error)) ([][]time.Duration, error) {
 	took := make([][]time.Duration, len(ways))
-	for range rounds {
-		for i, way := range ways {
-			d, err := way()
+	for round := range rounds {
+		for n := range ways {
+			i := (n + round) % len(ways)
+			if round/len(ways)%2 == 1 {
+				i = len(ways) - 1 - i
+			}
+			d, err := ways[i]()
 			if err != nil {
 				return nil, err
 			}

@@ -58,8 +58,8 @@ func TestInTurn(t *testing.T) {
 			return times[n-1], nil
 		}
 	}
-	took, err := inTurn(3, way("a", 5, 1, 3), way("b", 20, 90, 40))
+	took, err := inTurn(4, way("a", 5, 1, 3, 9), way("b", 20, 90, 40, 10))
 	require.NoError(t, err)
-	require.Equal(t, [][]time.Duration{{5, 1, 3}, {20, 90, 40}}, took)
-	require.Equal(t, []string{"a", "b", "a", "b", "a", "b"}, order)
+	require.Equal(t, [][]time.Duration{{5, 1, 3, 9}, {20, 90, 40, 10}}, took)
+	require.Equal(t, []string{"a", "b", "b", "a", "b", "a", "a", "b"}, order)
 }
