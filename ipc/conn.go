@@ -90,7 +90,7 @@ type Conn struct {
 	opts Options
 	born time.Time
 
-	mu       sync.Mutex // guards state; never held across I/O, a callback or a wait
+	mu       sync.Mutex // guards state; never held across I/O, a wait, or a callback but Watch.Written
 	state    state
 	maxFrame atomic.Int64  // bytes
 	attaches atomic.Bool   // extension "raw": this side may send attachments,

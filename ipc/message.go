@@ -10,7 +10,7 @@ type Message struct {
 	Topic    string   `json:"topic"`
 	Payload  Payload  `json:"payload,omitzero"`
 	Priority Priority `json:"priority"`
-	TTLMS    int64    `json:"ttl_ms,omitempty"` // time left when the frame was written, in ms; 0: the topic's default, or what Handle knows
+	TTLMS    int64    `json:"ttl_ms,omitempty"` // time left when the frame was written, in ms; 0: no limit was named
 }
 
 // Context tells a handler about the call it serves.

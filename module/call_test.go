@@ -297,3 +297,39 @@ func TestAContextBelowAHandlers(t *testing.T) {
 		require.ErrorIs(t, <-ended, context.Canceled)
 	}
 }
+
+// The last who calls the host has no handler's answer to be in time for.
+func TestTheVerdictInShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var host *module.Host
+		result := make(chan error, 1)
+		h := moduletest.Start(t, &fake{
+			init: func(_ context.Context, in *module.Init) error { host = in.Host; return nil },
+			shutdown: func(ctx context.Context) error {
+				_, err := host.Call(ctx, "other", nil)
+				result <- err
+				return nil
+			},
+		}, moduletest.Options{})
+		h.Provide("other", func(ctx context.Context, _ *module.Message) (*module.Response, error) {
+			deadline, _ := ctx.Deadline()
+			<-time.After(time.Until(deadline) + 50*time.Millisecond)
+			return nil, ipc.Errorf(ipc.CodeUnavailable, "none was ready")
+		})
+		require.NoError(t, h.Shutdown(t.Context()))
+		err := <-result
+		require.Equal(t, module.NotDelivered, module.OutcomeOf(err), "%v", err)
+	})
+}
+
+func TestTheTraceOfAMessageThatWasChanged(t *testing.T) {
+	var seen string
+	h := moduletest.Start(t, &fake{handle: func(ctx context.Context, m *module.Message) (*module.Response, error) {
+		m.Context = module.Context{}
+		seen = module.TraceID(ctx)
+		return nil, nil
+	}}, moduletest.Options{})
+	_, err := h.Send(t.Context(), &module.Message{Topic: "t", Context: module.Context{TraceID: "abc"}})
+	require.NoError(t, err)
+	require.Equal(t, "abc", seen)
+}

@@ -12,10 +12,11 @@ import (
 // scope is a ctx of this package. It knows the module's logger and, in a handler, what it serves.
 type scope struct {
 	context.Context
-	log   *zerolog.Logger
-	about *Context // the call or the event; nil outside handlers
-	msg   *Message // nil outside handlers of calls
-	id    int64    // of the handle; 0 outside handlers of calls
+	log     *zerolog.Logger
+	handler bool     // of a call or an event: its deadline is when nobody hears its answer any more
+	trace   string   // of the call or the event
+	id      int64    // of the handle; 0 outside handlers of calls
+	msg     *Message // nil outside handlers of calls
 }
 
 type scopeKey struct{}
@@ -34,9 +35,9 @@ func (s *scope) AfterFunc(f func()) (stop func() bool) { return context.AfterFun
 // Ends are the parts of the request that is served: ipc.Parted. Its Done would cost it a timer.
 func (s *scope) Ends() (first, second <-chan struct{}, limit time.Time) { return ipc.Ends(s.Context) }
 
-// limit is when the time of what is served is over; zero: never.
+// limit is when the time of a handler is over; zero: never.
 func (s *scope) limit() (limit time.Time) {
-	if s.Context != nil {
+	if s.handler {
 		limit, _ = s.Deadline()
 	}
 	return limit
@@ -54,15 +55,7 @@ func scopeOf(ctx context.Context) *scope {
 func MessageFrom(ctx context.Context) *Message { return scopeOf(ctx).msg }
 
 // TraceID returns the trace id of the call or the event that ctx belongs to, "" outside handlers.
-func TraceID(ctx context.Context) string { return scopeOf(ctx).trace() }
-
-// trace is what TraceID returns.
-func (s *scope) trace() string {
-	if s.about == nil {
-		return ""
-	}
-	return s.about.TraceID
-}
+func TraceID(ctx context.Context) string { return scopeOf(ctx).trace }
 
 // Log returns the module's logger; in a handler its lines carry the trace_id. A ctx that does not come from this
 // package has a logger that writes nothing.
@@ -72,11 +65,10 @@ func Log(ctx context.Context) *zerolog.Logger {
 		nop := zerolog.Nop()
 		return &nop
 	}
-	trace := s.trace()
-	if trace == "" {
+	if s.trace == "" {
 		return s.log
 	}
-	log := s.log.With().Str("trace_id", trace).Logger()
+	log := s.log.With().Str("trace_id", s.trace).Logger()
 	return &log
 }
 

@@ -73,7 +73,7 @@ func (h *Host) ask(ctx context.Context, service, method string, params any) (ipc
 // service asks a host service; every one goes through here.
 func (h *Host) service(ctx context.Context, service, method string, params ipc.Data) (ipc.Data, error) {
 	scope := scopeOf(ctx)
-	req := ipc.ServiceRequest{Service: service, Method: method, Params: params, TraceID: scope.trace()}
+	req := ipc.ServiceRequest{Service: service, Method: method, Params: params, TraceID: scope.trace}
 	if h.s.conn.Serves(scope.id) {
 		req.Parent = scope.id
 	}

@@ -99,7 +99,7 @@ func (s *session) handle(ctx context.Context, req *ipc.Envelope) (ipc.Data, erro
 	if req.Context != nil {
 		msg.Context = *req.Context
 	}
-	call.scope = scope{Context: ctx, log: &s.log, about: &msg.Context, msg: msg, id: req.ID}
+	call.scope = scope{Context: ctx, log: &s.log, handler: true, trace: msg.Context.TraceID, id: req.ID, msg: msg}
 	ctx = &call.scope
 
 	handler := s.topics.handlers[msg.Topic]

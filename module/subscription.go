@@ -194,7 +194,7 @@ func (s *session) event(ctx context.Context, req *ipc.Envelope) error {
 	if req.Context != nil {
 		d.Context = *req.Context
 	}
-	ctx = &scope{Context: ctx, log: &s.log, about: &d.Context}
+	ctx = &scope{Context: ctx, log: &s.log, handler: true, trace: d.Context.TraceID}
 	handle, err := s.host.handlerOf(ctx, d.Delivery)
 	if err == nil {
 		err = guard(ctx, ipc.CodeHandlerPanic, d.Message.Topic, func() error { return handle(ctx, d) })

@@ -27,7 +27,7 @@ func (b messageBus) Call(ctx context.Context, caller Caller, method string, para
 		return ipc.Data{}, b.send(f)
 	}
 	err := b.s.router.call(ctx, f)
-	return f.data, err
+	return f.take(), err
 }
 
 // prepare makes a call of what a caller asks for. With an error that it may not, f knows at least the topic.

@@ -34,7 +34,7 @@ type flight struct {
 	accepted time.Time     // when the supervisor took it on; from then on is counted
 	asked    time.Duration // when the latest try began
 	granted  time.Duration // when it found one; never: it has not
-	ended    time.Duration // when it ended; never: it has not
+	ended    time.Duration // when its answer had come, or it had failed; never: neither
 	handling atomic.Uint64 // its SpanHandle, if somebody traces
 	data     ipc.Data      // of the answer, when it has ended well
 	term     term          // the ctx of what is done for it, which ends with it
@@ -81,7 +81,7 @@ func (f *flight) keep() {
 const fromHost = "host"
 
 // identify says who makes the call, and gives it an id, and a trace id if it has none: then the first call of a trace has half of that,
-// as with some tracers. They stand in the flight, which may serve another call: who keeps one clones it.
+// as with some tracers. They stand in the flight, which may serve another call: who keeps one longer than the call clones it.
 func (f *flight) identify(source, trace string) {
 	var random [len(f.ids) / 2]byte
 	for i := 0; i < len(random); i += 8 {
@@ -155,6 +155,28 @@ func (f *flight) shorten(ttl time.Duration) {
 	if ttl > 0 {
 		f.term.shorten(f.accepted.Add(ttl))
 	}
+}
+
+// land takes down when an attempt ended: when the module's answer had come, or now if none has.
+func (d *delivery) land(err error) {
+	if err != nil && !fromModule(err) { // Settled may write answered meanwhile
+		d.ended = d.age()
+		return
+	}
+	d.ended = max(d.answered.Sub(d.accepted), d.granted)
+}
+
+// fromModule reports whether an error is a module's answer.
+func fromModule(err error) bool {
+	var e *ipc.Error
+	return errors.As(err, &e) && e.Origin == ipc.FromModule
+}
+
+// take hands out the answer's data. The flight does not keep it, for others may keep the flight.
+func (f *flight) take() ipc.Data {
+	data := f.data
+	f.data = ipc.Data{}
+	return data
 }
 
 // follow lets the delivery keep its slot until the module owes nothing more, and the calls that the module makes meanwhile find f.

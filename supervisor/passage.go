@@ -87,9 +87,9 @@ func (x *passage) leave() {
 // it, or its parent (see end), who made a call in its handling, or its caller, who has given up.
 func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 	r, f := x.offer.provider.router, &x.call
+	x.land(err)
 	alone := x.end()
 	if err == nil {
-		f.ended = x.answered.Sub(f.accepted)
 		r.finish(x.offer.topic, x.offer.provider, f, nil)
 		alone = alone && f.private()
 		if !alone {
@@ -101,11 +101,10 @@ func (x *passage) Ended(data ipc.Data, err error, batch *ipc.Batch) {
 		r.passing.Done()
 		return
 	}
-	f.ended = f.age()
 	go func() { // for it may have to wait for another instance
 		defer r.passing.Done()
 		err := r.conclude(f, r.retry(x.delivery, err))
-		x.request.Answer(f.data, err, nil)
+		x.request.Answer(f.take(), err, nil)
 	}()
 }
 

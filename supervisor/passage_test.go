@@ -213,6 +213,58 @@ func TestPassagesAreUsedAgain(t *testing.T) {
 	a.sup.router.passing.Wait()
 }
 
+// Where an answer is an error, it had come all the same.
+func TestACallEndsWhenItsAnswerHasCome(t *testing.T) {
+	for name, answer := range map[string]error{"result": nil, "error": ipc.Errorf("NO_INK", "no")} {
+		t.Run(name, func(t *testing.T) {
+			a := newAsker(t)
+			a.answers <- answer
+			f := &flight{msg: ipc.TargetedMessage{Message: ipc.Message{Topic: "echo.say"}}}
+			require.Equal(t, answer != nil, a.sup.router.call(t.Context(), f) != nil)
+			require.Equal(t, f.first.answered.Sub(f.accepted), f.ended)
+		})
+	}
+}
+
+// keeper answers with bytes and keeps the flight, as a service does that keeps who asked it in the handling of a call.
+type keeper struct {
+	instant
+	kept *flight
+}
+
+func (k *keeper) Handle(_ context.Context, _ *ipc.Message, _ *ipc.Context, watch ipc.Watch) (ipc.Data, error) {
+	k.kept = watch.(*delivery).flight
+	watch.Settled(ipc.Settlement{Answered: time.Now(), Known: true})
+	return ipc.PayloadData([]byte("large")), nil
+}
+
+func TestNobodyKeepsAnAnswer(t *testing.T) {
+	for name, call := range map[string]func(*Supervisor) (ipc.Data, error){
+		"of the host": func(s *Supervisor) (ipc.Data, error) { return s.Call(t.Context(), Message{Topic: "echo.say"}) },
+		"of a module": func(s *Supervisor) (ipc.Data, error) {
+			params, err := ipc.Pack(&ipc.TargetedMessage{Message: ipc.Message{Topic: "echo.say"}})
+			require.NoError(t, err)
+			return messageBus{s}.Call(t.Context(), Caller{Module: new(manifest.Module), open: true}, ipc.MethodCall, params)
+		},
+		"of another supervisor": func(s *Supervisor) (ipc.Data, error) {
+			s.router.topics["echo.say"].rules.Export = true
+			return s.serveRemote(t.Context(), RemoteCall{Message: ipc.Message{Topic: "echo.say"}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &Supervisor{router: instantRouter(), up: make(chan struct{})}
+			close(s.up)
+			talk := new(keeper)
+			s.router.topics["echo.say"].offers[0].provider.talk = talk
+			data, err := call(s)
+			require.NoError(t, err)
+			payload, _ := data.Payload()
+			require.Equal(t, "large", string(payload))
+			require.Zero(t, talk.kept.data)
+		})
+	}
+}
+
 // held is a conversation that hands over whose calls it has sent, instead of their results.
 type held struct {
 	*wired

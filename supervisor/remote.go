@@ -42,7 +42,7 @@ func (s *Supervisor) serveRemote(ctx context.Context, c RemoteCall) (ipc.Data, e
 	}
 	f := &flight{msg: ipc.TargetedMessage{Message: c.Message, Target: c.Target}, mc: c.Context, depth: c.Depth, foreign: true}
 	err := s.router.call(ctx, f)
-	return f.data, err
+	return f.take(), err
 }
 
 // errElsewhere says of a call that nobody here can take it now, and another supervisor can.
@@ -78,6 +78,7 @@ func (r *router) away(f *flight) (bool, error) {
 // callRemote hands a call over to another supervisor, whose verdict stands.
 func (r *router) callRemote(f *flight) (err error) {
 	defer f.term.end()
+	f.msg.TTLMS = 0 // which a try here has set
 	f.data, err = r.remote.Call(&f.term, RemoteCall{Message: f.msg.Message, Context: f.mc, Node: f.node, Target: f.msg.Target, Depth: f.depth})
 	f.ended = f.age()
 	var e *ipc.Error

@@ -194,11 +194,10 @@ func (r *router) deliver(t *topic, d *delivery, f *flight) (err error) {
 	} else {
 		f.data, err = d.offer.provider.talk.Handle(&f.term, &f.msg.Message, &f.mc, r.follow(d))
 	}
+	d.land(err)
 	if err != nil {
-		f.ended = f.age()
 		return r.retry(d, err)
 	}
-	f.ended = d.answered.Sub(f.accepted)
 	r.finish(t, d.offer.provider, f, nil)
 	return nil
 }

@@ -141,7 +141,7 @@ func (s *Supervisor) asking(in *instance, p *incarnation, req *ipc.Envelope) (Ca
 		return caller, ipc.Refuse(ipc.CodeCancelled, "the request belongs to handle %d, which is not open any more", req.Parent)
 	}
 	if caller.parent = parent.of(); caller.TraceID == "" {
-		caller.TraceID = caller.parent.mc.TraceID
+		caller.TraceID = strings.Clone(caller.parent.mc.TraceID)
 	}
 	return caller, nil
 }

@@ -35,7 +35,7 @@ type SpanName string
 
 // The parts of a call.
 const (
-	SpanCall   SpanName = "call"   // from when the supervisor took it on to its end
+	SpanCall   SpanName = "call"   // from when the supervisor took it on until its answer had come, or it had failed
 	SpanQueue  SpanName = "queue"  // the wait for an instance that has room; nearly nothing if one had
 	SpanHandle SpanName = "handle" // an instance had it: both ways over the wire, and the handler
 )

@@ -70,7 +70,7 @@ type TopicStatus struct {
 	// Codes counts the failed calls that no module answered, by code.
 	Codes map[string]uint64 `json:"codes,omitempty"`
 
-	Duration Histogram `json:"duration"` // from the supervisor's taking a call on to its end, once for each call
+	Duration Histogram `json:"duration"` // from the supervisor's taking a call on until its answer had come, or it had failed, once for each call
 	Queue    Histogram `json:"queue"`    // the wait for an instance that has room, once for each attempt that was not refused at once
 	Handling Histogram `json:"handling"` // from then until the answer, or until nobody waits for it, once for each attempt
 }

@@ -140,7 +140,7 @@ func (s *Supervisor) Call(ctx context.Context, m Message) (ipc.Data, error) {
 	if err != nil {
 		return ipc.Data{}, err
 	}
-	data := f.data
+	data := f.take()
 	s.router.reuse(f)
 	return data, nil
 }

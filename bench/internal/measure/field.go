@@ -43,8 +43,8 @@ func (f *field) start(ctx context.Context, s *Settings, peers []peer.Peer) error
 func (f *field) loads(ctx context.Context, rounds int, spec load.Spec) (map[string][]load.Result, error) {
 	results := map[string][]load.Result{}
 	for round := range rounds {
-		for n := range *f {
-			p := (*f)[(n+round)%len(*f)] // nobody is always the first
+		for _, i := range order(round, len(*f)) {
+			p := (*f)[i]
 			runtime.GC()
 			result, err := p.Load(ctx, spec)
 			if err != nil {

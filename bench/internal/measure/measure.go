@@ -5,6 +5,7 @@ import (
 	"context"
 	"os/exec"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/ixtrun/ixt/bench/internal/load"
@@ -106,4 +107,16 @@ func compared[F time.Duration | float64](row report.Row, ours, theirs []F, t tar
 		row.Target = t(report.Quantity{Value: row.Ratio, Unit: "×"})
 	}
 	return row
+}
+
+// order is in which order n are measured in a round: another one is the first each time, and once all have been, it is turned round. So
+// nobody always comes after the same other one, with whose end the system may still be busy.
+func order(round, n int) (indices []int) {
+	for i := range n {
+		indices = append(indices, (i+round)%n)
+	}
+	if round/n%2 == 1 {
+		slices.Reverse(indices)
+	}
+	return indices
 }

@@ -43,16 +43,11 @@ func starts() Measure {
 	}}
 }
 
-// inTurn measures several ways in turn, round after round, and returns what each took in each. Nobody always comes after the same other
-// one, whose processes the system may still be busy with.
+// inTurn measures several ways in turn, round after round, and returns what each took in each.
 func inTurn(rounds int, ways ...func() (time.Duration, error)) ([][]time.Duration, error) {
 	took := make([][]time.Duration, len(ways))
 	for round := range rounds {
-		for n := range ways {
-			i := (n + round) % len(ways)
-			if round/len(ways)%2 == 1 {
-				i = len(ways) - 1 - i
-			}
+		for _, i := range order(round, len(ways)) {
 			d, err := ways[i]()
 			if err != nil {
 				return nil, err
@@ -119,6 +114,7 @@ func startPlugins(ctx context.Context, s *Settings) (_ time.Duration, err error)
 			Plugins:          goplugin.Set(),
 			Cmd:              cmd,
 			AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+			UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: os.Getenv("XDG_RUNTIME_DIR")}, // "" is its own default
 			Logger:           hclog.NewNullLogger(),
 		})
 		stop := func() error { client.Kill(); return nil }
