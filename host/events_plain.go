@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -117,8 +116,7 @@ func (p *plain) deliver(caller supervisor.Caller) bool {
 	}
 	p.last = number
 	p.counts.end(err)
-	var failed *ipc.Error
-	if errors.As(err, &failed) && failed.Origin == ipc.FromModule {
+	if ipc.IsFromModule(err) {
 		p.failures.note(fmt.Sprintf("%s: handling an event on %s failed: %v", p.name, event.Message.Topic, err))
 	}
 	return true

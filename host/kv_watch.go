@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -239,9 +238,8 @@ func (ws *watches) deliver(w *watch, f *feed) {
 			Message:  ipc.Message{Topic: c.key, Payload: ipc.OwnPayload(c.value)},
 			Context:  ipc.Context{Timestamp: c.time.Unix(), Attempt: 1},
 		})
-		var failed *ipc.Error
-		if errors.As(err, &failed) && failed.Origin == ipc.FromModule {
-			failures.note(w.name + ": handling a change of " + c.key + " failed: " + failed.Error())
+		if ipc.IsFromModule(err) {
+			failures.note(w.name + ": handling a change of " + c.key + " failed: " + err.Error())
 		}
 	}
 }

@@ -46,10 +46,11 @@ func (r *rig) publishLarge(topic string, size int) error {
 // echoed calls work.mode of node b with so many bytes, and wants them back. A machine that stands still for seconds, busy with other
 // tests, loses sight of the node meanwhile, and what that had.
 func (r *rig) echoed(size int) error {
-	answer, err := r.Call(r.ctx, supervisor.Message{Topic: "work.mode", Payload: make([]byte, size)})
+	m := supervisor.Message{Topic: "work.mode", Payload: make([]byte, size)}
+	answer, err := r.Call(r.ctx, m)
 	for ipc.IsCode(err, ipc.CodeModuleGone) && r.ctx.Err() == nil {
 		r.sees("b", "work.mode")
-		answer, err = r.Call(r.ctx, supervisor.Message{Topic: "work.mode", Payload: make([]byte, size)})
+		answer, err = r.Call(r.ctx, m)
 	}
 	if err == nil {
 		payload, is := answer.Payload()

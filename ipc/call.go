@@ -19,7 +19,6 @@ type call struct {
 	quick     bool // the answer may come soon
 	reads     bool // its caller has had the turn to read
 	abandoned bool // its caller has returned; the peer still owes the answer
-	forgotten bool // it was answered, and nobody but its caller knows it any more
 	watch     watch
 }
 
@@ -76,7 +75,7 @@ func (c *Conn) do(ctx context.Context, call *call, req *decoded, left time.Durat
 	}
 	c.await(ctx, call)
 	data, err := call.data, call.err
-	if call.forgotten {
+	if !call.abandoned && !call.watch.answered.IsZero() { // then nobody else knows it any more
 		c.reuse(call)
 	}
 	return data, err
@@ -183,7 +182,6 @@ func (c *Conn) answered(e *Envelope, data Data, err error, in *reading) error {
 	case call.receiver != nil:
 		call.receiver.Ended(call.data, call.err, in.batch)
 	default:
-		call.forgotten = true
 		call.finished <- struct{}{}
 	}
 	if relieved {

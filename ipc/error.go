@@ -175,3 +175,9 @@ func protocolError(frame []byte, format string, args ...any) *ProtocolError {
 
 // IsCode reports whether err is an *Error with the code.
 func IsCode(err error, code string) bool { return errors.Is(err, &Error{Code: code}) }
+
+// IsFromModule reports whether err is an *Error that a module has answered.
+func IsFromModule(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Origin == FromModule
+}

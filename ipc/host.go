@@ -36,7 +36,8 @@ func (c *Conn) Init(ctx context.Context, p InitParams) (*InitResult, error) {
 }
 
 // Handle sends a message to the module and returns the answer's data, an object. A message without a TTL gets what is left until ctx's
-// deadline, for which the clock is read; its own must not be more than that. mc may be nil; neither it nor m is kept, but for the payload, or changed. watch is as in Call.
+// deadline, for which the clock is read; its own must not be more than that. mc may be nil; neither it nor m is kept, but for the
+// payload, or changed. watch is as in Call.
 func (c *Conn) Handle(ctx context.Context, m *Message, mc *Context, watch Watch) (Data, error) {
 	limit, _ := ctx.Deadline()
 	left := m.left(limit)

@@ -67,8 +67,8 @@ func isDone(c <-chan struct{}) bool {
 	}
 }
 
-// ended is what a call gets whose ctx has ended before it is queued, or nil. left is what is left of its time: to ask ctx for its Err costs
-// another look at the clock.
+// ended is what a call gets whose ctx has ended before it is queued, or nil. left is what is left of its time: to ask ctx for its Err
+// costs another look at the clock.
 func (w *waits) ended(ctx context.Context, left time.Duration) error {
 	if !w.over() && left > 0 {
 		return nil

@@ -159,17 +159,11 @@ func (f *flight) shorten(ttl time.Duration) {
 
 // land takes down when an attempt ended: when the module's answer had come, or now if none has.
 func (d *delivery) land(err error) {
-	if err != nil && !fromModule(err) { // Settled may write answered meanwhile
+	if err != nil && !ipc.IsFromModule(err) { // Settled may write answered meanwhile
 		d.ended = d.age()
 		return
 	}
 	d.ended = max(d.answered.Sub(d.accepted), d.granted)
-}
-
-// fromModule reports whether an error is a module's answer.
-func fromModule(err error) bool {
-	var e *ipc.Error
-	return errors.As(err, &e) && e.Origin == ipc.FromModule
 }
 
 // take hands out the answer's data. The flight does not keep it, for others may keep the flight.

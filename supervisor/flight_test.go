@@ -28,8 +28,7 @@ func TestWhichFlightsArePrivate(t *testing.T) {
 				r.attach(&provider{instance: first.instance, talk: &instant{}, limit: 1})
 			}
 			f := &flight{msg: ipc.TargetedMessage{Message: ipc.Message{Topic: "echo.say"}}}
-			err := r.call(t.Context(), f)
-			require.NoError(t, err)
+			require.NoError(t, r.call(t.Context(), f))
 			require.Equal(t, tt.private, f.private())
 		})
 	}

@@ -45,8 +45,7 @@ func busy(t *testing.T) (a *asker, r *router, talk *counting, first chan error) 
 }
 
 func (r *router) say(ctx context.Context, payload int) error {
-	err := r.call(ctx, &flight{msg: ipc.TargetedMessage{Message: ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload(make([]byte, payload))}}})
-	return err
+	return r.call(ctx, &flight{msg: ipc.TargetedMessage{Message: ipc.Message{Topic: "echo.say", Payload: ipc.EncodePayload(make([]byte, payload))}}})
 }
 
 // waits makes a call, and returns when it is in the queue.

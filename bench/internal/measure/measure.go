@@ -17,8 +17,8 @@ import (
 
 // Settings are how much is measured.
 type Settings struct {
-	Rounds    int            // of everything; medians are taken over them
-	For       time.Duration  // each load of a round
+	Rounds    int            // of everything, more of what is over soon; medians are taken over them
+	For       time.Duration  // each load of a round, over 0
 	Idle      time.Duration  // how long an idle supervisor is watched: as often as health checks come (10 s), or a multiple
 	Instances int            // of an idle supervisor
 	Starts    int            // instances that are started at once

@@ -52,7 +52,7 @@ func (t traffic) loads(ctx context.Context, s *Settings, peers []peer.Peer) (_ m
 	if err := f.start(ctx, s, peers); err != nil {
 		return nil, err
 	}
-	turns := max(1, int((s.For+longest-1)/longest))
+	turns := int((s.For + longest - 1) / longest)
 	once := s.For / time.Duration(turns)
 	return f.loads(ctx, s.Rounds*turns, load.Spec{Size: t.size, Callers: t.callers, Warmup: once / 4, For: once})
 }
